@@ -1,0 +1,92 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swift: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+let package = Package(
+    name: "leitstand",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "leitstand",
+            dependencies: [
+                "API", "Server", "Client", "Store", "HTTP", "ControlCentre",
+                "EventLoop", "TLS", "JSON", "PostgreSQL",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
+        .target(
+            name: "API",
+            dependencies: ["Server", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON"],
+            swiftSettings: swift),
+        .target(
+            name: "Server",
+            dependencies: [
+                "HTTP", "EventLoop", "TLS", "HTTP2", "HTTP1",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
+        .target(name: "Client", dependencies: ["EventLoop", "TLS", "HTTP2"], swiftSettings: swift),
+        .target(
+            name: "Store",
+            dependencies: [
+                "ControlCentre", "EventLoop", "JSON", "PostgreSQL",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swift),
+        .target(name: "HTTP", dependencies: ["JSON"], swiftSettings: swift),
+        .target(name: "ControlCentre", swiftSettings: swift),
+        .target(
+            name: "EventLoop",
+            dependencies: ["CEpoll", .product(name: "HeapModule", package: "swift-collections")],
+            swiftSettings: swift),
+        .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: swift),
+        .target(name: "HTTP2", dependencies: ["CNGHTTP2"], swiftSettings: swift),
+        .target(name: "HTTP1", dependencies: ["CLLHTTP"], swiftSettings: swift),
+        .target(name: "JSON", dependencies: ["CJansson"], swiftSettings: swift),
+        .target(
+            name: "PostgreSQL", dependencies: ["EventLoop", "CPostgreSQL"], swiftSettings: swift),
+
+        // Glibc's module leaves out epoll and timerfd.
+        .systemLibrary(name: "CEpoll"),
+        .systemLibrary(
+            name: "CNGHTTP2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CPostgreSQL", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        // Debian ships llhttp as C sources (package node-llhttp), not as a library.
+        .target(name: "CLLHTTP"),
+
+        .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: swift),
+        .testTarget(name: "TLSTests", dependencies: ["TLS"], swiftSettings: swift),
+        .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: swift),
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: swift),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+        .testTarget(
+            name: "PostgreSQLTests", dependencies: ["PostgreSQL", "EventLoop"],
+            swiftSettings: swift),
+        .testTarget(name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
+        .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: swift),
+        .testTarget(
+            name: "ServerTests", dependencies: ["Server", "HTTP", "EventLoop"], swiftSettings: swift),
+        .testTarget(
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            swiftSettings: swift),
+        .testTarget(
+            name: "StoreTests", dependencies: ["Store", "ControlCentre", "PostgreSQL", "EventLoop"],
+            swiftSettings: swift),
+        .testTarget(name: "APITests", dependencies: ["API", "HTTP", "JSON"], swiftSettings: swift),
+        .testTarget(name: "StructureTests", swiftSettings: swift),
+    ],
+    swiftLanguageModes: [.v6]
+)
