@@ -1,0 +1,186 @@
+extension ObjectReader {
+    // MARK: Truth values and numbers
+
+    /// The member, which must be there and be true or false.
+    public mutating func requiredBool(_ name: String) -> Bool? {
+        bool(name, isRequired: true)
+    }
+
+    /// The member, which must be true or false if it is there.
+    public mutating func optionalBool(_ name: String) -> Bool? {
+        bool(name, isRequired: false)
+    }
+
+    /// The member, which must be there and be a whole number in `range`; `5.0` is one.
+    public mutating func requiredInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        integer(name, in: range, isRequired: true)
+    }
+
+    /// The member, which must be a whole number in `range` if it is there; `5.0` is one.
+    public mutating func optionalInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        integer(name, in: range, isRequired: false)
+    }
+
+    /// The member, which must be there and be a number in `range`.
+    public mutating func requiredNumber(
+        _ name: String, in range: ClosedRange<Double>
+    ) -> Double? {
+        number(name, in: range, isRequired: true)
+    }
+
+    /// The member, which must be a number in `range` if it is there.
+    public mutating func optionalNumber(
+        _ name: String, in range: ClosedRange<Double>
+    ) -> Double? {
+        number(name, in: range, isRequired: false)
+    }
+
+    // MARK: Texts
+
+    /// The member, which must be there and be a text of a number of code points in `length`.
+    public mutating func requiredString(_ name: String, length: ClosedRange<Int>) -> String? {
+        string(name, length: length, isRequired: true)
+    }
+
+    /// The member, which must be a text of a number of code points in `length` if it is there.
+    public mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {
+        string(name, length: length, isRequired: false)
+    }
+
+    /// The member, which must be there and be one of `values`.
+    public mutating func requiredString(_ name: String, oneOf values: [String]) -> String? {
+        mapped(name, .oneOf(values), isRequired: true) { values.contains($0) ? $0 : nil }
+    }
+
+    /// The member, which must be one of `values` if it is there.
+    public mutating func optionalString(_ name: String, oneOf values: [String]) -> String? {
+        mapped(name, .oneOf(values), isRequired: false) { values.contains($0) ? $0 : nil }
+    }
+
+    /// The member, which must be there and be the raw value of one of the cases.
+    public mutating func requiredCase<Case: CaseIterable & RawRepresentable<String>>(
+        _ name: String, of type: Case.Type = Case.self
+    ) -> Case? {
+        mapped(
+            name, .oneOf(Case.allCases.map(\.rawValue)), isRequired: true,
+            Case.init(rawValue:))
+    }
+
+    /// The member, which must be the raw value of one of the cases if it is there.
+    public mutating func optionalCase<Case: CaseIterable & RawRepresentable<String>>(
+        _ name: String, of type: Case.Type = Case.self
+    ) -> Case? {
+        mapped(
+            name, .oneOf(Case.allCases.map(\.rawValue)), isRequired: false,
+            Case.init(rawValue:))
+    }
+
+    /// What `read` makes of the member, which must be there and be a text.
+    ///
+    ///     reader.required("occurred_at", expected: "an RFC 3339 time with offset") { Time($0) }
+    ///
+    /// - Parameters:
+    ///   - expected: what it has to be, with an article; ends the sentence "must be …".
+    ///   - read: nil for a text that is not what is expected.
+    public mutating func required<Value>(
+        _ name: String, expected: String, _ read: (String) -> Value?
+    ) -> Value? {
+        mapped(name, .described(expected), isRequired: true, read)
+    }
+
+    /// What `read` makes of the member, which must be a text if it is there.
+    public mutating func optional<Value>(
+        _ name: String, expected: String, _ read: (String) -> Value?
+    ) -> Value? {
+        mapped(name, .described(expected), isRequired: false, read)
+    }
+
+    // MARK: Shared by required and optional
+
+    private mutating func bool(_ name: String, isRequired: Bool) -> Bool? {
+        guard let value = value(name, isRequired: isRequired, .bool) else { return nil }
+        guard let bool = value.asBool else {
+            refuseType(name, .bool, value)
+            return nil
+        }
+        return bool
+    }
+
+    private mutating func integer(
+        _ name: String, in range: ClosedRange<Int>, isRequired: Bool
+    ) -> Int? {
+        guard let value = value(name, isRequired: isRequired, .integer(range)) else { return nil }
+        guard let number = value.asDouble else {
+            refuseType(name, .integer(range), value)
+            return nil
+        }
+        guard let integer = value.asInteger.map({ Int($0) }) else {
+            let found = "is \(Expectation.text(number))"
+            refuse(name, code: "wrong-type", .integer(range), found)
+            return nil
+        }
+        guard range.contains(integer) else {
+            refuse(name, code: "out-of-range", .integer(range), "is \(integer)")
+            return nil
+        }
+        return integer
+    }
+
+    private mutating func number(
+        _ name: String, in range: ClosedRange<Double>, isRequired: Bool
+    ) -> Double? {
+        guard let value = value(name, isRequired: isRequired, .number(range)) else { return nil }
+        guard let number = value.asDouble else {
+            refuseType(name, .number(range), value)
+            return nil
+        }
+        guard range.contains(number) else {
+            refuse(name, code: "out-of-range", .number(range), "is \(Expectation.text(number))")
+            return nil
+        }
+        return number
+    }
+
+    private mutating func string(
+        _ name: String, length: ClosedRange<Int>, isRequired: Bool
+    ) -> String? {
+        guard let value = value(name, isRequired: isRequired, .string(length: length)) else {
+            return nil
+        }
+        guard let text = value.asString else {
+            refuseType(name, .string(length: length), value)
+            return nil
+        }
+        // Code points, which is what PostgreSQL counts.
+        let count = text.unicodeScalars.count
+        guard length.contains(count) else {
+            refuse(name, code: "out-of-range", .string(length: length), "has \(count)")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func mapped<Value>(
+        _ name: String, _ expectation: @autoclosure () -> Expectation, isRequired: Bool,
+        _ read: (String) -> Value?
+    ) -> Value? {
+        guard let value = value(name, isRequired: isRequired, expectation()) else { return nil }
+        guard let text = value.asString else {
+            refuseType(name, expectation(), value)
+            return nil
+        }
+        guard let result = read(text) else {
+            refuse(name, code: "invalid", expectation(), "is \(text.quotedForError)")
+            return nil
+        }
+        return result
+    }
+}
+
+extension String {
+    /// The text's beginning in quotation marks: enough to find the mistake by.
+    var quotedForError: String {
+        let start = unicodeScalars.prefix(40)
+        return start.endIndex == endIndex ? "\"\(self)\"" : "\"\(String(start))…\""
+    }
+}
