@@ -141,7 +141,11 @@ struct HeadGuard {
             contentLength = length
         case "transfer-encoding":
             guard transferEncoding == nil else { throw .malformedTransferEncoding }
-            transferEncoding = Self.list(value)
+            let codings = Self.list(value)
+            guard !codings.contains(""), !codings.dropLast().contains("chunked") else {
+                throw .malformedTransferEncoding
+            }
+            transferEncoding = codings
         case "connection":
             for option in Self.list(value) {
                 if option == "close" { saysClose = true }
@@ -186,9 +190,7 @@ struct HeadGuard {
         }
         guard contentLength == nil else { throw .contentLengthWithTransferEncoding }
         guard minorVersion == 1 else { throw .transferEncodingInHTTP10 }
-        if transferEncoding == ["chunked"] { return .chunked }
-        guard !transferEncoding.contains(""), !transferEncoding.dropLast().contains("chunked")
-        else { throw .malformedTransferEncoding }
-        throw .unsupportedTransferEncoding
+        guard transferEncoding == ["chunked"] else { throw .unsupportedTransferEncoding }
+        return .chunked
     }
 }

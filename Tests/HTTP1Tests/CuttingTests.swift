@@ -2,7 +2,7 @@ import HTTP1
 import Testing
 
 @Suite struct `Cutting the bytes anywhere` {
-    static let streams: [String] = {
+    static let streams: [Stream] = {
         let get = "GET /a HTTP/1.1\r\nHost: a\r\nX-Empty:\r\nAccept: */*\r\n\r\n"
         let post = "\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\nhello\r\nworl"
         let chunked =
@@ -27,7 +27,7 @@ import Testing
             "GET /" + String(repeating: "a", count: 500) + " HTTP/1.1\r\n",
             "GET / HTTP/1.1\r\nHost: a\r\nX: " + String(repeating: "b", count: 600) + "\r\n",
         ]
-        return good + bad + bad.map { get + post + $0 }
+        return (good + bad + bad.map { get + post + $0 }).map(Stream.init)
     }()
 
     static var limits: HTTP1Limits {
@@ -39,8 +39,8 @@ import Testing
     }
 
     @Test(arguments: streams)
-    func `changes neither events nor error`(_ stream: String) {
-        let bytes = Array(stream.utf8)
+    func `changes neither events nor error`(_ stream: Stream) {
+        let bytes = Array(stream.text.utf8)
         let whole = Transcript(of: [bytes[...]], limits: Self.limits)
 
         compare(Transcript(of: cut(bytes) { 1 }, limits: Self.limits), to: whole)
@@ -75,6 +75,13 @@ import Testing
         }
         return pieces
     }
+}
+
+/// What a peer sends, named in one line.
+struct Stream: CustomTestStringConvertible {
+    let text: String
+
+    var testDescription: String { String(reflecting: text) }
 }
 
 /// A generator with a seed, so that a failure can be repeated.
