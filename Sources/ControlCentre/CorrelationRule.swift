@@ -1,0 +1,42 @@
+/// How detections become alarms.
+///
+/// The defaults are the product's own choice, named in its design ("Ingest and correlation"), save
+/// where another source is given.
+public struct CorrelationRule: Hashable, Sendable {
+    /// The least confidence, 0 to 1, that raises or extends an alarm; a detection below it is only
+    /// stored and counted.
+    public var confidenceMin: Double
+    /// How far from an episode's interval a detection still belongs to it, and for how long nothing
+    /// must be seen before the episode counts as over.
+    public var quiet: Duration
+    /// How long beyond ``quiet`` an episode is kept active by the clock, for detections under way.
+    public var arrivalAllowance: Duration
+    /// The age on arrival beyond which a detection is late: it never rings.
+    public var lateAfter: Duration
+    /// The age on arrival beyond which a detection is only counted. By default 72 hours, the time
+    /// for which recordings are kept (§ 44 (10) PolG BW): an alarm would have no picture.
+    public var retention: Duration
+    /// How far ahead of our clock a node's may be; a detection further ahead is refused.
+    public var futureTolerance: Duration
+    /// The priority of the alarms raised.
+    public var priority: Priority
+
+    /// The rule with these values.
+    public init(
+        confidenceMin: Double = 0.5,
+        quiet: Duration = .seconds(30),
+        arrivalAllowance: Duration = .seconds(60),
+        lateAfter: Duration = .seconds(60),
+        retention: Duration = .seconds(72 * 3_600),
+        futureTolerance: Duration = .seconds(5 * 60),
+        priority: Priority = .medium
+    ) {
+        self.confidenceMin = confidenceMin
+        self.quiet = quiet
+        self.arrivalAllowance = arrivalAllowance
+        self.lateAfter = lateAfter
+        self.retention = retention
+        self.futureTolerance = futureTolerance
+        self.priority = priority
+    }
+}

@@ -1,0 +1,11 @@
+/// What one group of detections did to one episode.
+public struct EpisodeChange: Hashable, Sendable {
+    /// The episode before the group; nil if the group brought it forth.
+    public let before: Episode?
+    /// The episode after the group.
+    public let after: Episode
+    /// What happened to it, in order; never empty.
+    ///
+    /// An extension may follow a clearing: the episode stays cleared, and its end has moved.
+    public let events: [EpisodeEvent]
+}

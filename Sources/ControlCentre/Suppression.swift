@@ -1,0 +1,5 @@
+/// Whether an alarm has been put aside for a time.
+public enum Suppression: String, Hashable, Sendable, CaseIterable {
+    /// It has not.
+    case none
+}

@@ -1,0 +1,203 @@
+import ControlCentre
+import Testing
+
+/// A key's episodes as a store keeps them, with nothing but the correlator deciding.
+private struct Replay {
+    let correlator = Correlator(rule: CorrelationRule())
+    let numbers = AlarmNumbers()
+    var episodes: [AlarmID: Episode] = [:]
+
+    /// What the store fetches for a group, in no particular order.
+    func fetched(for detections: [CorrelatedDetection]) -> [Episode] {
+        guard let window = correlator.searchWindow(for: detections) else { return [] }
+        let latest = episodes.values.max { $0.start < $1.start }
+        return episodes.values.filter {
+            $0.id == latest?.id
+                || ($0.last >= window.lowerBound && $0.start <= window.upperBound)
+        }
+    }
+
+    func decide(
+        _ detections: [CorrelatedDetection], given: [Episode], makeID: () -> AlarmID
+    ) -> CorrelationDecision {
+        correlator.decide(detections: detections, episodes: given, makeID: makeID)
+    }
+
+    mutating func take(_ group: RandomHistory.Group) -> CorrelationDecision {
+        clear(now: group.receivedAt)
+        let decision = decide(
+            group.detections, given: fetched(for: group.detections), makeID: numbers.make)
+        for change in decision.changes { episodes[change.after.id] = change.after }
+        return decision
+    }
+
+    mutating func clear(now: Timestamp) {
+        let rule = correlator.rule
+        for (id, episode) in episodes
+        where episode.clearedAt == nil && now > episode.last + rule.quiet + rule.arrivalAllowance {
+            episodes[id] = Episode(
+                id: id, raisedAt: episode.raisedAt, start: episode.start, last: episode.last,
+                clearedAt: episode.last + rule.quiet, detectionCount: episode.detectionCount,
+                maxConfidence: episode.maxConfidence, late: episode.late)
+        }
+    }
+}
+
+@Suite struct `Whatever is delivered in whatever order` {
+    private static let seeds: ClosedRange<UInt64> = 1...60
+
+    @Test(arguments: seeds)
+    func `the correlator decides as the plain reference does`(seed: UInt64) {
+        var replay = Replay()
+        var reference = ReferenceCorrelator(rule: replay.correlator.rule)
+        for group in RandomHistory(seed: seed).groups {
+            let decision = replay.take(group)
+            reference.clear(now: group.receivedAt)
+            let expected = reference.take(group.detections)
+
+            #expect(decision.outcomes == group.detections.map { expected[$0.id] })
+            #expect(
+                replay.episodes.values.sorted { $0.id < $1.id }
+                    == reference.episodes.sorted { $0.id < $1.id })
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `the episodes in the search window and the latest are enough`(seed: UInt64) {
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            replay.clear(now: group.receivedAt)
+            let all = Array(replay.episodes.values)
+
+            let fromAll = replay.decide(
+                group.detections, given: all, makeID: AlarmNumbers(from: 900).make)
+            let fromFetched = replay.decide(
+                group.detections, given: replay.fetched(for: group.detections),
+                makeID: AlarmNumbers(from: 900).make)
+
+            #expect(fromAll == fromFetched)
+            _ = replay.take(group)
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `neither the order within a group nor that of the episodes decides anything`(
+        seed: UInt64
+    ) {
+        var generator = SplitMix64(seed: seed)
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            replay.clear(now: group.receivedAt)
+            let given = replay.fetched(for: group.detections)
+            let order = group.detections.indices.shuffled(using: &generator)
+
+            let shuffled = replay.decide(
+                order.map { group.detections[$0] }, given: given.shuffled(using: &generator),
+                makeID: AlarmNumbers(from: 900).make)
+            let straight = replay.decide(
+                group.detections, given: given, makeID: AlarmNumbers(from: 900).make)
+
+            #expect(shuffled.changes == straight.changes)
+            #expect(shuffled.outcomes == order.map { straight.outcomes[$0] })
+            _ = replay.take(group)
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `deciding a group again, as after a lost transaction, comes to the same`(seed: UInt64) {
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            replay.clear(now: group.receivedAt)
+            let given = replay.fetched(for: group.detections)
+
+            let first = replay.decide(
+                group.detections, given: given, makeID: AlarmNumbers(from: 900).make)
+            let second = replay.decide(
+                group.detections, given: given, makeID: AlarmNumbers(from: 900).make)
+
+            #expect(first == second)
+            _ = replay.take(group)
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `at most one episode is active, the one that starts last`(seed: UInt64) {
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            _ = replay.take(group)
+
+            let active = replay.episodes.values.filter { $0.condition == .active }
+            let latest = replay.episodes.values.map(\.start).max()
+            #expect(active.count <= 1)
+            #expect(active.allSatisfy { $0.start == latest })
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `counts add up`(seed: UInt64) {
+        var replay = Replay()
+        var joined: [AlarmID: Int] = [:]
+        for group in RandomHistory(seed: seed).groups {
+            let decision = replay.take(group)
+            for case .joined(let alarm) in decision.outcomes { joined[alarm, default: 0] += 1 }
+
+            for change in decision.changes {
+                let told = change.events.map { event in
+                    switch event {
+                    case .raised, .lateBorn: 1
+                    case .extended(let count): count
+                    case .cleared: 0
+                    }
+                }
+                let added = change.after.detectionCount - (change.before?.detectionCount ?? 0)
+                #expect(told.reduce(0, +) == added)
+            }
+        }
+
+        #expect(replay.episodes.mapValues(\.detectionCount) == joined)
+    }
+
+    @Test(arguments: seeds)
+    func `each change says what happened to its episode`(seed: UInt64) {
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            for change in replay.take(group).changes {
+                let (before, after, events) = (change.before, change.after, change.events)
+
+                #expect(before != after)
+                #expect((before == nil) == (events.first == .raised || events.first == .lateBorn))
+                #expect(events.dropFirst().allSatisfy { $0 != .raised && $0 != .lateBorn })
+                #expect(after.late == (before?.late ?? (events.first == .lateBorn)))
+                #expect(after.raisedAt == before?.raisedAt ?? after.raisedAt)
+                #expect(after.start <= after.raisedAt && after.raisedAt <= after.last)
+                #expect(after.clearedAt == nil || after.clearedAt == after.last + .seconds(30))
+                #expect(before?.clearedAt == nil || after.clearedAt != nil)
+                let wasActive = before.map { $0.condition == .active } ?? !after.late
+                let isCleared = after.condition == .cleared
+                #expect(events.count { $0 == .cleared } == (wasActive && isCleared ? 1 : 0))
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `where groups are parted plays no part for what arrives in order`(seed: UInt64) {
+        var generator = SplitMix64(seed: seed)
+        var second = 0
+        let stream = (1...200).map { number in
+            second += Int.random(in: 0...45, using: &generator)
+            return detection(number, at: second)
+        }
+        var parted = Replay()
+        var rest = stream[...]
+        while let last = rest.prefix(Int.random(in: 1...20, using: &generator)).last {
+            let group = rest.prefix { $0.occurredAt <= last.occurredAt }
+            rest = rest.dropFirst(group.count)
+            _ = parted.take(RandomHistory.Group(receivedAt: at(0), detections: Array(group)))
+        }
+
+        var whole = Replay()
+        _ = whole.take(RandomHistory.Group(receivedAt: at(0), detections: stream))
+
+        #expect(parted.episodes == whole.episodes)
+    }
+}

@@ -1,0 +1,77 @@
+import ControlCentre
+
+/// The rules of correlation once more, as plainly as they can be said: each detection is compared
+/// with every episode that the key ever had.
+struct ReferenceCorrelator {
+    let rule: CorrelationRule
+    private(set) var episodes: [Episode] = []
+    private let numbers = AlarmNumbers()
+
+    init(rule: CorrelationRule) { self.rule = rule }
+
+    mutating func take(_ group: [CorrelatedDetection]) -> [DetectionID: DetectionOutcome] {
+        var outcomes: [DetectionID: DetectionOutcome] = [:]
+        var waiting = group
+        while let next = waiting.min(by: { ($0.effectiveAt, $0.id) < ($1.effectiveAt, $1.id) }) {
+            waiting.removeAll { $0 == next }
+            outcomes[next.id] = take(next)
+        }
+        return outcomes
+    }
+
+    /// What the clock does: an episode is over once its quiet time and the allowance have passed.
+    mutating func clear(now: Timestamp) {
+        episodes = episodes.map { episode in
+            guard episode.clearedAt == nil else { return episode }
+            return now > episode.last + rule.quiet + rule.arrivalAllowance
+                ? copy(of: episode, clearedAt: episode.last + rule.quiet) : episode
+        }
+    }
+
+    private mutating func take(_ detection: CorrelatedDetection) -> DetectionOutcome {
+        let instant = min(detection.occurredAt, detection.receivedAt)
+        let age = detection.receivedAt - detection.occurredAt
+        if age > rule.retention { return .countedOnly }
+        if detection.confidence < rule.confidenceMin { return .belowThreshold }
+
+        let joined = episodes.indices
+            .filter {
+                episodes[$0].start - rule.quiet <= instant
+                    && instant <= episodes[$0].last + rule.quiet
+            }
+            .min { (episodes[$0].start, episodes[$0].id) < (episodes[$1].start, episodes[$1].id) }
+        let id: AlarmID
+        if let joined {
+            let old = episodes[joined]
+            id = old.id
+            let last = max(old.last, instant)
+            episodes[joined] = Episode(
+                id: id, raisedAt: old.raisedAt, start: min(old.start, instant), last: last,
+                clearedAt: old.clearedAt == nil ? nil : last + rule.quiet,
+                detectionCount: old.detectionCount + 1,
+                maxConfidence: max(old.maxConfidence, detection.confidence), late: old.late)
+        } else {
+            id = numbers.make()
+            let late = age > rule.lateAfter
+            let passed = episodes.contains { $0.start > instant + rule.quiet }
+            episodes.append(
+                Episode(
+                    id: id, raisedAt: instant, start: instant, last: instant,
+                    clearedAt: late || passed ? instant + rule.quiet : nil, detectionCount: 1,
+                    maxConfidence: detection.confidence, late: late))
+        }
+
+        episodes = episodes.map { episode in
+            episode.clearedAt == nil && episode.last + rule.quiet < instant
+                ? copy(of: episode, clearedAt: episode.last + rule.quiet) : episode
+        }
+        return .joined(id)
+    }
+
+    private func copy(of episode: Episode, clearedAt: Timestamp) -> Episode {
+        Episode(
+            id: episode.id, raisedAt: episode.raisedAt, start: episode.start, last: episode.last,
+            clearedAt: clearedAt, detectionCount: episode.detectionCount,
+            maxConfidence: episode.maxConfidence, late: episode.late)
+    }
+}
