@@ -13,20 +13,24 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .executableTarget(
             name: "leitstand",
             dependencies: [
                 "API", "Server", "Client", "Store", "HTTP", "ControlCentre",
-                "EventLoop", "TLS", "JSON", "PostgreSQL",
+                "EventLoop", "TLS", "JSON", "PostgreSQL", "Embedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
         .target(
             name: "API",
-            dependencies: ["Server", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON"],
+            dependencies: [
+                "Server", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON", "Embedded",
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: swift),
         .target(
             name: "Server",
@@ -39,7 +43,7 @@ let package = Package(
         .target(
             name: "Store",
             dependencies: [
-                "ControlCentre", "EventLoop", "JSON", "PostgreSQL",
+                "ControlCentre", "EventLoop", "JSON", "PostgreSQL", "Embedded",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
@@ -49,6 +53,7 @@ let package = Package(
             name: "EventLoop",
             dependencies: ["CEpoll", .product(name: "HeapModule", package: "swift-collections")],
             swiftSettings: swift),
+        .target(name: "Embedded", dependencies: ["CEmbedded"], swiftSettings: swift),
         .target(name: "TLS", dependencies: ["COpenSSL"], swiftSettings: swift),
         .target(name: "HTTP2", dependencies: ["CNGHTTP2"], swiftSettings: swift),
         .target(name: "HTTP1", dependencies: ["CLLHTTP"], swiftSettings: swift),
@@ -66,6 +71,8 @@ let package = Package(
             name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
         // Debian ships llhttp as C sources (package node-llhttp), not as a library.
         .target(name: "CLLHTTP"),
+        // The contract and the migrations, by C's #embed.
+        .target(name: "CEmbedded"),
 
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: swift),
         .testTarget(name: "TLSTests", dependencies: ["TLS"], swiftSettings: swift),
@@ -88,5 +95,6 @@ let package = Package(
         .testTarget(name: "APITests", dependencies: ["API", "HTTP", "JSON"], swiftSettings: swift),
         .testTarget(name: "StructureTests", swiftSettings: swift),
     ],
-    swiftLanguageModes: [.v6]
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c2x
 )

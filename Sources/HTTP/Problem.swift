@@ -1,0 +1,116 @@
+import JSON
+
+/// An error as clients get it: `application/problem+json` (RFC 9457) with a stable code.
+public struct Problem: Error, Sendable {
+    public var status: Int
+    /// Stable, for programs: `alarm.already-closed`.
+    public var code: String
+    /// One sentence that says what is wrong and what would be right.
+    public var detail: String
+    /// What is wrong with each member or parameter.
+    public var faults: [Fault]
+    /// Further header fields, such as `Retry-After` or `Allow`.
+    public var fields: [HeaderField]
+    /// Further members, such as the current state of a resource that refused a step.
+    public var members: [(name: String, value: [UInt8])]
+
+    public init(
+        _ status: Int, _ code: String, _ detail: String, faults: [Fault] = [],
+        fields: [HeaderField] = [], members: [(name: String, value: [UInt8])] = []
+    ) {
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.faults = faults
+        self.fields = fields
+        self.members = members
+    }
+
+    /// One thing that is wrong with a request.
+    public struct Fault: Sendable, Equatable {
+        public enum Place: Sendable, Equatable {
+            /// A JSON pointer into the body (RFC 6901).
+            case body(pointer: String)
+            case parameter(String)
+            case header(String)
+        }
+        public let place: Place
+        public let code: String
+        public let detail: String
+
+        public init(_ place: Place, code: String, detail: String) {
+            self.place = place
+            self.code = code
+            self.detail = detail
+        }
+
+        public init(_ error: MemberError) {
+            self.init(.body(pointer: error.pointer), code: error.code, detail: error.detail)
+        }
+    }
+
+    /// The response that carries this problem.
+    public func response(requestID: String) -> Response {
+        var writer = JSONWriter()
+        write(to: &writer, requestID: requestID)
+        return Response(
+            status: status,
+            fields: [("content-type", "application/problem+json")] + fields,
+            body: writer.bytes)
+    }
+
+    /// Writes the problem as an object, as it also stands in the outcome of an item of an array.
+    public func write(to writer: inout JSONWriter, requestID: String) {
+        writer.beginObject()
+        writer.member("type", string: "about:blank")
+        writer.member("title", string: Self.title(of: status))
+        writer.member("status", integer: Int64(status))
+        writer.member("code", string: code)
+        writer.member("detail", string: detail)
+        writer.member("request_id", string: requestID)
+        if !faults.isEmpty {
+            writer.name("errors")
+            writer.beginArray()
+            for fault in faults {
+                writer.beginObject()
+                switch fault.place {
+                case .body(let pointer): writer.member("pointer", string: pointer)
+                case .parameter(let name): writer.member("parameter", string: name)
+                case .header(let name): writer.member("header", string: name)
+                }
+                writer.member("code", string: fault.code)
+                writer.member("detail", string: fault.detail)
+                writer.endObject()
+            }
+            writer.endArray()
+        }
+        for member in members { writer.member(member.name, raw: member.value) }
+        writer.endObject()
+    }
+
+    /// The reason phrase of a status (RFC 9110; 428, 431: RFC 6585).
+    static func title(of status: Int) -> String {
+        switch status {
+        case 400: "Bad Request"
+        case 401: "Unauthorized"
+        case 403: "Forbidden"
+        case 404: "Not Found"
+        case 405: "Method Not Allowed"
+        case 408: "Request Timeout"
+        case 409: "Conflict"
+        case 412: "Precondition Failed"
+        case 413: "Content Too Large"
+        case 414: "URI Too Long"
+        case 415: "Unsupported Media Type"
+        case 417: "Expectation Failed"
+        case 422: "Unprocessable Content"
+        case 428: "Precondition Required"
+        case 429: "Too Many Requests"
+        case 431: "Request Header Fields Too Large"
+        case 501: "Not Implemented"
+        case 503: "Service Unavailable"
+        case 505: "HTTP Version Not Supported"
+        default: "Internal Server Error"
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import ControlCentre
+import PostgreSQL
+
+public struct NewArea: Sendable {
+    public var site: SiteID
+    public var name: String
+    /// Whether cameras watch it; arrival times are compared with unmonitored areas.
+    public var monitored: Bool
+
+    public init(site: SiteID, name: String, monitored: Bool) {
+        self.site = site
+        self.name = name
+        self.monitored = monitored
+    }
+}
+
+/// What to change of an area; nil leaves it.
+public struct AreaChange: Sendable {
+    public var name: String?
+    public var monitored: Bool?
+
+    public init() {}
+}
+
+extension Database {
+    public func createArea(_ area: NewArea, by author: Author, at instant: Timestamp)
+        async throws(StoreError) -> CreateOutcome
+    {
+        let id = AreaID.make(at: instant)
+        return try await create(
+            .areas, ConfigurationKey(site: area.site, id: id.uuid),
+            columns: [
+                ("site", .text(area.site)), ("id", .uuid(id)), ("name", .text(area.name)),
+                ("monitored", .bool(area.monitored)), ("created_at", .time(instant)),
+            ], by: author, at: instant)
+    }
+
+    public func area(_ id: AreaID, of site: SiteID) async throws(StoreError) -> Stored? {
+        try await get(.areas, ConfigurationKey(site: site, id: id.uuid))
+    }
+
+    public func changeArea(
+        _ id: AreaID, of site: SiteID, if precondition: Precondition, to change: AreaChange,
+        by author: Author, at instant: Timestamp
+    ) async throws(StoreError) -> ChangeOutcome {
+        var columns: [(name: String, value: Parameter)] = []
+        if let name = change.name { columns.append(("name", .text(name))) }
+        if let monitored = change.monitored { columns.append(("monitored", .bool(monitored))) }
+        return try await self.change(
+            .areas, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            by: author, at: instant)
+    }
+
+    public func areas(of site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+        var query = Query()
+        query.filter("t.site", site.map { .text($0) })
+        return try await list(.areas, query, request)
+    }
+}

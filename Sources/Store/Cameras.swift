@@ -1,0 +1,78 @@
+import ControlCentre
+import PostgreSQL
+
+public struct NewCamera: Sendable {
+    public var site: SiteID
+    public var area: AreaID
+    public var name: String
+    /// The site's own name for it, which nodes may send instead of the id.
+    public var key: String?
+    /// Degrees, WGS 84.
+    public var latitude: Double?
+    public var longitude: Double?
+    public var liveURL: String?
+
+    public init(site: SiteID, area: AreaID, name: String) {
+        self.site = site
+        self.area = area
+        self.name = name
+    }
+}
+
+/// What to change of a camera; nil leaves it, and an inner nil removes the value.
+public struct CameraChange: Sendable {
+    public var area: AreaID?
+    public var name: String?
+    public var key: String??
+    public var latitude: Double??
+    public var longitude: Double??
+    public var liveURL: String??
+
+    public init() {}
+}
+
+extension Database {
+    public func createCamera(_ camera: NewCamera, by author: Author, at instant: Timestamp)
+        async throws(StoreError) -> CreateOutcome
+    {
+        let id = CameraID.make(at: instant)
+        return try await create(
+            .cameras, ConfigurationKey(site: camera.site, id: id.uuid),
+            columns: [
+                ("site", .text(camera.site)), ("id", .uuid(id)), ("area", .uuid(camera.area)),
+                ("name", .text(camera.name)), ("key", .text(camera.key)),
+                ("latitude", .double(camera.latitude)), ("longitude", .double(camera.longitude)),
+                ("live_url", .text(camera.liveURL)), ("created_at", .time(instant)),
+            ], by: author, at: instant)
+    }
+
+    public func camera(_ id: CameraID, of site: SiteID) async throws(StoreError) -> Stored? {
+        try await get(.cameras, ConfigurationKey(site: site, id: id.uuid))
+    }
+
+    public func changeCamera(
+        _ id: CameraID, of site: SiteID, if precondition: Precondition, to change: CameraChange,
+        by author: Author, at instant: Timestamp
+    ) async throws(StoreError) -> ChangeOutcome {
+        var columns: [(name: String, value: Parameter)] = []
+        if let area = change.area { columns.append(("area", .uuid(area))) }
+        if let name = change.name { columns.append(("name", .text(name))) }
+        if let key = change.key { columns.append(("key", .text(key))) }
+        if let latitude = change.latitude { columns.append(("latitude", .double(latitude))) }
+        if let longitude = change.longitude { columns.append(("longitude", .double(longitude))) }
+        if let liveURL = change.liveURL { columns.append(("live_url", .text(liveURL))) }
+        return try await self.change(
+            .cameras, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            by: author, at: instant)
+    }
+
+    public func cameras(of site: SiteID?, area: AreaID?, key: String?, _ request: PageRequest)
+        async throws(StoreError) -> Page
+    {
+        var query = Query()
+        query.filter("t.site", site.map { .text($0) })
+        query.filter("t.area", area.map { .uuid($0) })
+        query.filter("t.key", key.map { .text($0) })
+        return try await list(.cameras, query, request)
+    }
+}

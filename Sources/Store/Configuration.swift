@@ -1,0 +1,203 @@
+import ControlCentre
+import PostgreSQL
+
+/// A resource as the database holds it: its document as JSON, and the revision behind its ETag.
+public struct Stored: Sendable {
+    public let document: [UInt8]
+    public let revision: Int64
+}
+
+/// Which revisions of a resource a change may start from (`If-Match`).
+public enum Precondition: Sendable {
+    case any
+    case revisions([Int64])
+
+    func holds(for revision: Int64) -> Bool {
+        switch self {
+        case .any: true
+        case .revisions(let revisions): revisions.contains(revision)
+        }
+    }
+}
+
+/// Why a site, area, camera or node cannot be created or changed as asked.
+public enum ConfigurationRefusal: Sendable, Equatable {
+    case siteExists
+    case unknownSite
+    case unknownArea
+    case keyTaken
+    case unknownTimeZone
+    /// Days and months of what is recorded are counted in the site's time zone.
+    case timeZoneFixed
+
+    init?(_ error: PostgreSQLError) {
+        guard case .server(let server) = error else { return nil }
+        switch server.constraint {
+        case "sites_pkey": self = .siteExists
+        case "areas_site_fkey", "nodes_site_fkey": self = .unknownSite
+        case "cameras_site_area_fkey": self = .unknownArea
+        case "cameras_site_key_key": self = .keyTaken
+        default: return nil
+        }
+    }
+}
+
+public enum CreateOutcome: Sendable {
+    case created(Stored)
+    case refused(ConfigurationRefusal)
+}
+
+public enum ChangeOutcome: Sendable {
+    case changed(Stored)
+    case unknown
+    /// Somebody changed it since; this is its revision now.
+    case stale(Int64)
+    case refused(ConfigurationRefusal)
+}
+
+/// A table of what is watched: its rows have documents, revisions and journal entries alike.
+struct ConfigurationTable {
+    /// The resource's name: in events (`camera.created`) and in `camera_document`.
+    let name: String
+    let table: String
+
+    static let sites = ConfigurationTable(name: "site", table: "sites")
+    static let areas = ConfigurationTable(name: "area", table: "areas")
+    static let cameras = ConfigurationTable(name: "camera", table: "cameras")
+    static let nodes = ConfigurationTable(name: "node", table: "nodes")
+
+    var document: String { "\(name)_document(t)" }
+}
+
+/// A row of a configuration table: a site by its slug, anything else by site and id.
+struct ConfigurationKey {
+    let site: SiteID
+    /// Nil: the site itself.
+    let id: UUID?
+
+    var subject: String { id?.description ?? site.description }
+
+    /// The condition that picks the row, with its parameters numbered from `$1`.
+    var condition: String { id == nil ? "t.id = $1" : "t.site = $1 AND t.id = $2" }
+
+    var parameters: [Parameter] {
+        [.text(site)] + (id.map { [.uuid(PostgreSQLUUID($0))] } ?? [])
+    }
+}
+
+extension Database {
+    func get(_ table: ConfigurationTable, _ key: ConfigurationKey) async throws(StoreError)
+        -> Stored?
+    {
+        let results = try await read([storedStatement(table, key)])
+        do {
+            return try Self.stored(results[0])
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Inserts a row, journals it, and returns it.
+    func create(
+        _ table: ConfigurationTable, _ key: ConfigurationKey,
+        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author,
+        at instant: Timestamp
+    ) async throws(StoreError) -> CreateOutcome {
+        var query = Query()
+        let names = columns.map(\.name).joined(separator: ", ")
+        let values = columns.map { query.bind($0.value) }.joined(separator: ", ")
+        let insert = Statement(
+            "INSERT INTO \(table.table) (\(names)) VALUES (\(values))",
+            parameters: query.parameters)
+        let entry = JournalEntry(
+            event: "\(table.name).created", site: key.site, subject: key.subject,
+            occurredAt: instant, author: author)
+        do {
+            let results = try await commit(
+                [insert] + also + journal(entry, table, key) + [storedStatement(table, key)])
+            guard let stored = try Self.stored(results[results.count - 1]) else {
+                throw PostgreSQLError.unexpectedValue("an inserted row is not there")
+            }
+            return .created(stored)
+        } catch {
+            if let refusal = ConfigurationRefusal(error) { return .refused(refusal) }
+            throw StoreError(error)
+        }
+    }
+
+    /// Sets some columns of a row if its revision is one that the caller knows.
+    func change(
+        _ table: ConfigurationTable, _ key: ConfigurationKey, if precondition: Precondition,
+        set columns: [(name: String, value: Parameter)], also: [Statement] = [],
+        by author: Author, at instant: Timestamp
+    ) async throws(StoreError) -> ChangeOutcome {
+        let lock = Statement(
+            "SELECT revision FROM \(table.table) t WHERE \(key.condition) FOR UPDATE",
+            parameters: key.parameters)
+        var query = Query()
+        for parameter in key.parameters { _ = query.bind(parameter) }
+        let assignments = columns.map { ", \($0.name) = \(query.bind($0.value))" }.joined()
+        let update = Statement(
+            "UPDATE \(table.table) t SET revision = revision + 1\(assignments) WHERE \(key.condition)",
+            parameters: query.parameters)
+        let entry = JournalEntry(
+            event: "\(table.name).changed", site: key.site, subject: key.subject,
+            occurredAt: instant, author: author)
+
+        var outcome = ChangeOutcome.unknown
+        do {
+            let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
+                guard read[0].rowCount == 1 else { return nil }
+                let revision = try read[0].int64(0, 0)
+                guard precondition.holds(for: revision) else {
+                    outcome = .stale(revision)
+                    return nil
+                }
+                return [update] + also + journal(entry, table, key) + [storedStatement(table, key)]
+            }
+            if let last = results?.last, let stored = try Self.stored(last) {
+                outcome = .changed(stored)
+            }
+            return outcome
+        } catch {
+            if let refusal = ConfigurationRefusal(error) { return .refused(refusal) }
+            throw StoreError(error)
+        }
+    }
+
+    /// A page of a list whose filters are set.
+    func list(_ table: ConfigurationTable, _ query: Query, _ request: PageRequest)
+        async throws(StoreError) -> Page
+    {
+        var query = query
+        let isSites = table.table == ConfigurationTable.sites.table
+        let statement = query.page(
+            request, of: table.table, document: table.document, time: "t.created_at", id: "t.id",
+            idType: isSites ? "text" : "uuid")
+        let results = try await read([statement])
+        do {
+            return try Page(results[0], request)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    private func journal(
+        _ entry: JournalEntry, _ table: ConfigurationTable, _ key: ConfigurationKey
+    ) -> [Statement] {
+        entry.statements(
+            ordinal: 1, document: table.document, from: "\(table.table) t WHERE \(key.condition)",
+            key.parameters)
+    }
+
+    private func storedStatement(_ table: ConfigurationTable, _ key: ConfigurationKey) -> Statement {
+        Statement(
+            "SELECT \(table.document)::text, revision FROM \(table.table) t WHERE \(key.condition)",
+            parameters: key.parameters)
+    }
+
+    private static func stored(_ result: QueryResult) throws(PostgreSQLError) -> Stored? {
+        guard result.rowCount == 1 else { return nil }
+        return Stored(document: try result.bytes(0, 0), revision: try result.int64(0, 1))
+    }
+}

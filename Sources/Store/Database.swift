@@ -1,0 +1,85 @@
+import ControlCentre
+import EventLoop
+import PostgreSQL
+
+/// One loop's access to PostgreSQL; the files of this module extend it, one per table family.
+///
+/// Owned by its loop. Reads take any connection. A change is one transaction that ends with its
+/// journal rows and its position.
+public final class Database {
+    let pool: PostgreSQLPool
+    /// Called after each commit that changed something, so that the feed looks at once.
+    private let committed: @Sendable () -> Void
+
+    /// - Parameters:
+    ///   - pool: connections as the runtime role.
+    ///   - committed: called on this loop after each change has been committed.
+    public init(pool: PostgreSQLPool, committed: @escaping @Sendable () -> Void) {
+        self.pool = pool
+        self.committed = committed
+    }
+
+    /// Whether the last attempt to reach PostgreSQL succeeded.
+    public var isAvailable: Bool { pool.isAvailable }
+
+    /// Asks PostgreSQL for a sign of life.
+    public func ping() async throws(StoreError) {
+        _ = try await read([Statement("SELECT 1")])
+    }
+
+    /// Runs statements that change nothing, in one flush.
+    func read(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
+        do {
+            return try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute(statements)
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Runs a change in one flush: BEGIN, a change number, the statements, a position, COMMIT.
+    ///
+    /// - Returns: the results of `statements`.
+    func commit(_ statements: [Statement]) async throws(PostgreSQLError) -> [QueryResult] {
+        let results = try await pool.withConnection {
+            (connection) async throws(PostgreSQLError) in
+            try await connection.execute(
+                [Self.begin, Self.nextChange] + statements + [Self.appendPosition, Self.commit])
+        }
+        try QueryResult.requireCommit(results[results.count - 1])
+        committed()
+        return Array(results.dropFirst(2).dropLast(2))
+    }
+
+    /// Runs a change that depends on what it reads: `read` in the transaction, then what `decide`
+    /// makes of it. When that is nothing, the transaction is rolled back.
+    ///
+    /// - Returns: the results of the statements decided upon, or nil for none.
+    func commit(
+        reading: [Statement], decide: ([QueryResult]) throws(PostgreSQLError) -> [Statement]?
+    ) async throws(PostgreSQLError) -> [QueryResult]? {
+        let results: [QueryResult]? = try await pool.withConnection {
+            (connection) async throws(PostgreSQLError) in
+            let read = try await connection.execute([Self.begin, Self.nextChange] + reading)
+            guard let statements = try decide(Array(read.dropFirst(2))) else {
+                _ = try await connection.execute([Self.rollback])
+                return nil
+            }
+            return try await connection.execute(statements + [Self.appendPosition, Self.commit])
+        }
+        guard let results else { return nil }
+        try QueryResult.requireCommit(results[results.count - 1])
+        committed()
+        return Array(results.dropLast(2))
+    }
+
+    func announceCommit() { committed() }
+
+    static let begin = Statement("BEGIN")
+    static let rollback = Statement("ROLLBACK")
+    static let commit = Statement("COMMIT")
+    static let nextChange = Statement("SELECT nextval('changes')")
+    static let appendPosition = Statement("SELECT append_position(currval('changes'))")
+}

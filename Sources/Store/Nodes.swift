@@ -1,0 +1,59 @@
+import ControlCentre
+import PostgreSQL
+
+public struct NewNode: Sendable {
+    public var site: SiteID
+    public var name: String
+    /// The version of the model that it runs, unless a detection names another.
+    public var model: String
+
+    public init(site: SiteID, name: String, model: String) {
+        self.site = site
+        self.name = name
+        self.model = model
+    }
+}
+
+/// What to change of a node; nil leaves it.
+public struct NodeChange: Sendable {
+    public var name: String?
+    public var model: String?
+
+    public init() {}
+}
+
+extension Database {
+    public func createNode(_ node: NewNode, by author: Author, at instant: Timestamp)
+        async throws(StoreError) -> CreateOutcome
+    {
+        let id = NodeID.make(at: instant)
+        return try await create(
+            .nodes, ConfigurationKey(site: node.site, id: id.uuid),
+            columns: [
+                ("site", .text(node.site)), ("id", .uuid(id)), ("name", .text(node.name)),
+                ("model", .text(node.model)), ("created_at", .time(instant)),
+            ], by: author, at: instant)
+    }
+
+    public func node(_ id: NodeID, of site: SiteID) async throws(StoreError) -> Stored? {
+        try await get(.nodes, ConfigurationKey(site: site, id: id.uuid))
+    }
+
+    public func changeNode(
+        _ id: NodeID, of site: SiteID, if precondition: Precondition, to change: NodeChange,
+        by author: Author, at instant: Timestamp
+    ) async throws(StoreError) -> ChangeOutcome {
+        var columns: [(name: String, value: Parameter)] = []
+        if let name = change.name { columns.append(("name", .text(name))) }
+        if let model = change.model { columns.append(("model", .text(model))) }
+        return try await self.change(
+            .nodes, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            by: author, at: instant)
+    }
+
+    public func nodes(of site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+        var query = Query()
+        query.filter("t.site", site.map { .text($0) })
+        return try await list(.nodes, query, request)
+    }
+}
