@@ -4,7 +4,7 @@ extension JSON {
 
     /// Parses one JSON document, which may be any value, and copies it out of jansson's tree.
     ///
-    /// Strict: refused are a name twice in one object, U+0000, lone surrogates, bytes that are not
+    /// Strict: refused are a name twice in one object, NUL bytes, U+0000, lone surrogates, bytes that are not
     /// UTF-8, integers beyond `Int64`, numbers beyond `Double`, nesting beyond `depthMax` and
     /// anything but white space after the document. A number too small for `Double` becomes 0.
     ///
@@ -33,18 +33,12 @@ extension JSON {
 extension JSONError {
     /// The error for a document nested too deep, placed at the bracket that goes too far.
     fileprivate static func tooDeep(_ bytes: UnsafeRawBufferPointer) -> JSONError {
-        var place = (line: 1, column: 0, offset: 0)
+        var offset = 0
         var depth = 0
         var isInString = false
         var isEscaped = false
         for byte in bytes where depth <= JSON.depthMax {
-            place.offset += 1
-            if byte == UInt8(ascii: "\n") {
-                place.line += 1
-                place.column = 0
-            } else if byte & 0xC0 != 0x80 {
-                place.column += 1
-            }
+            offset += 1
             if isEscaped {
                 isEscaped = false
                 continue
@@ -58,7 +52,19 @@ extension JSONError {
             }
         }
         return JSONError(
-            kind: .depth, line: place.line, column: place.column, offset: place.offset,
-            text: "nested deeper than \(JSON.depthMax)")
+            .depth, after: bytes.prefix(offset), text: "nested deeper than \(JSON.depthMax)")
+    }
+
+    /// An error of this module's own, placed as jansson places its errors.
+    init(_ kind: Kind, after read: Slice<UnsafeRawBufferPointer>, text: String) {
+        let newline = UInt8(ascii: "\n")
+        let lineStart = read.lastIndex(of: newline).map { $0 + 1 } ?? read.startIndex
+        self.init(
+            kind: kind,
+            line: read.count { $0 == newline } + 1,
+            // A character of UTF-8 has one byte that is no continuation.
+            column: read[lineStart...].count { $0 & 0xC0 != 0x80 },
+            offset: read.count,
+            text: text)
     }
 }

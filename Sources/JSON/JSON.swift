@@ -88,7 +88,8 @@ extension String {
     /// Whether both are the same bytes; Swift's `==` asks only whether they are canonically
     /// equivalent, and would find a member `K` under the name of the Kelvin sign.
     func hasSameBytes(as other: String) -> Bool {
-        // The first comparison is the fast one and settles nearly every pair.
-        self == other && utf8.elementsEqual(other.utf8)
+        // The cheap comparisons first. No other text of as many bytes is equivalent to ASCII.
+        utf8.count == other.utf8.count && self == other
+            && (utf8Span.isKnownASCII || utf8.elementsEqual(other.utf8))
     }
 }

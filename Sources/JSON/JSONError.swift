@@ -14,7 +14,7 @@ public struct JSONError: Error, Sendable, Equatable {
         case depth
         /// A text is not UTF-8.
         case invalidUTF8
-        /// A text or name has the character U+0000, which PostgreSQL cannot keep.
+        /// There is a NUL byte, or an escaped U+0000, which PostgreSQL cannot keep.
         case nulCharacter
         /// An integer is beyond `Int64` or a number beyond `Double`.
         case numberOutOfRange

@@ -1,4 +1,5 @@
 import CJansson
+import Glibc
 
 /// The tree that jansson made of one document, freed when this goes out of scope.
 ///
@@ -11,14 +12,21 @@ struct JanssonDocument: ~Copyable {
     /// jansson itself stops at a depth of 2048 (`JSON_PARSER_MAX_DEPTH`), so that neither its
     /// parser nor `json_decref` can run out of stack.
     init(parsing bytes: UnsafeRawBufferPointer) throws(JSONError) {
+        guard let start = bytes.baseAddress else {
+            throw JSONError(.endOfInput, after: bytes.prefix(0), text: "no input")
+        }
+        // jansson takes a NUL byte between tokens for the end and ignores what follows.
+        if let nul = memchr(start, 0, bytes.count) {
+            let read = bytes.prefix(start.distance(to: nul) + 1)
+            throw JSONError(.nulCharacter, after: read, text: "NUL byte")
+        }
         let flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY
         var error = json_error_t()
         guard
-            let start = bytes.baseAddress,
             let root = json_loadb(
                 start.assumingMemoryBound(to: CChar.self), bytes.count, Int(flags), &error)
         else {
-            throw bytes.isEmpty ? .emptyInput : JSONError(error, parsing: bytes)
+            throw JSONError(error, parsing: bytes)
         }
         self.root = root
     }
@@ -103,9 +111,6 @@ extension String {
 }
 
 extension JSONError {
-    fileprivate static let emptyInput = JSONError(
-        kind: .endOfInput, line: 1, column: 0, offset: 0, text: "no input")
-
     fileprivate init(_ error: json_error_t, parsing bytes: UnsafeRawBufferPointer) {
         // jansson hides the code in the text's last byte (`json_error_code` in jansson.h).
         let (code, text) = withUnsafeBytes(of: error.text) { text in

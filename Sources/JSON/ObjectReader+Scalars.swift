@@ -151,9 +151,8 @@ extension ObjectReader {
             refuseType(name, .string(length: length), value)
             return nil
         }
-        // Code points, which is what PostgreSQL counts.
-        let count = text.unicodeScalars.count
-        guard length.contains(count) else {
+        guard text.hasCodePoints(in: length) else {
+            let count = text.unicodeScalars.count
             refuse(name, code: "out-of-range", .string(length: length), "has \(count)")
             return nil
         }
@@ -178,6 +177,16 @@ extension ObjectReader {
 }
 
 extension String {
+    /// Whether the number of code points, which is what PostgreSQL counts, is in `range`.
+    fileprivate func hasCodePoints(in range: ClosedRange<Int>) -> Bool {
+        // A code point has one to four bytes: most texts need no counting.
+        let byteCount = utf8.count
+        if byteCount <= range.upperBound && (byteCount + 3) / 4 >= range.lowerBound {
+            return true
+        }
+        return range.contains(unicodeScalars.count)
+    }
+
     /// The text's beginning in quotation marks: enough to find the mistake by.
     var quotedForError: String {
         let start = unicodeScalars.prefix(40)

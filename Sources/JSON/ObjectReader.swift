@@ -27,6 +27,7 @@ public struct ObjectReader: Sendable {
     public init(_ json: JSON, at pointer: String = "") {
         self.pointer = pointer
         object = json.asObject
+        knownNames.reserveCapacity(16)
         if object == nil {
             recorded.append(
                 MemberError(
@@ -68,10 +69,13 @@ public struct ObjectReader: Sendable {
     public mutating func rejectUnknown() {
         guard let object, !hasRejectedUnknown else { return }
         hasRejectedUnknown = true
+        let unknown = object.members.lazy.map(\.name).filter { [knownNames] name in
+            !knownNames.contains { $0.hasSameBytes(as: name) }
+        }
+        guard !unknown.isEmpty else { return }
         let detail = "is not a known member; known are " + knownNames.joined(separator: ", ")
-        for member in object.members
-        where !knownNames.contains(where: { $0.hasSameBytes(as: member.name) }) {
-            refuse(member.name, code: "unknown", detail)
+        for name in unknown {
+            refuse(name, code: "unknown", detail)
         }
     }
 
