@@ -159,10 +159,10 @@ public actor EventLoop {
     // MARK: Timers
 
     /// Runs `action` on the loop once `delay` has passed, unless it is cancelled before.
+    ///
+    /// An action formed on the loop may touch what the loop owns.
     @discardableResult
-    public func schedule(
-        after delay: Duration, _ action: @escaping (isolated EventLoop) -> Void
-    ) -> TimerID {
+    public func schedule(after delay: Duration, _ action: @escaping () -> Void) -> TimerID {
         let id = timers.insert(at: .now + delay, action)
         armTimer()
         return id
@@ -176,7 +176,7 @@ public actor EventLoop {
     /// Suspends the calling task for `delay`.
     public func sleep(for delay: Duration) async {
         await withCheckedContinuation { continuation in
-            schedule(after: delay) { _ in continuation.resume() }
+            schedule(after: delay) { continuation.resume() }
         }
     }
 
@@ -186,7 +186,7 @@ public actor EventLoop {
         armedDeadline = nil
         let now = ContinuousClock.now
         while let action = timers.popDue(at: now) {
-            action(self)
+            action()
         }
         armTimer()
     }

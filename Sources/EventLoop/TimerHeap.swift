@@ -19,12 +19,12 @@ struct TimerHeap {
     }
 
     private var entries = Heap<Entry>()
-    private var actions: [UInt64: (isolated EventLoop) -> Void] = [:]
+    private var actions: [UInt64: () -> Void] = [:]
     private var lastNumber: UInt64 = 0
 
-    mutating func insert(
-        at deadline: ContinuousClock.Instant, _ action: @escaping (isolated EventLoop) -> Void
-    ) -> TimerID {
+    mutating func insert(at deadline: ContinuousClock.Instant, _ action: @escaping () -> Void)
+        -> TimerID
+    {
         lastNumber += 1
         entries.insert(Entry(deadline: deadline, number: lastNumber))
         actions[lastNumber] = action
@@ -44,7 +44,7 @@ struct TimerHeap {
     }
 
     /// Removes the earliest timer that is due and returns its action.
-    mutating func popDue(at now: ContinuousClock.Instant) -> ((isolated EventLoop) -> Void)? {
+    mutating func popDue(at now: ContinuousClock.Instant) -> (() -> Void)? {
         while let first = entries.min, first.deadline <= now {
             entries.removeMin()
             if let action = actions.removeValue(forKey: first.number) { return action }

@@ -44,6 +44,18 @@ public struct Problem: Error, Sendable {
             self.detail = detail
         }
 
+        fileprivate func write(to writer: inout JSONWriter) {
+            writer.object { writer in
+                switch place {
+                case .body(let pointer): writer.member("pointer", pointer)
+                case .parameter(let name): writer.member("parameter", name)
+                case .header(let name): writer.member("header", name)
+                }
+                writer.member("code", code)
+                writer.member("detail", detail)
+            }
+        }
+
         public init(_ error: MemberError) {
             self.init(.body(pointer: error.pointer), code: error.code, detail: error.detail)
         }
@@ -61,31 +73,21 @@ public struct Problem: Error, Sendable {
 
     /// Writes the problem as an object, as it also stands in the outcome of an item of an array.
     public func write(to writer: inout JSONWriter, requestID: String) {
-        writer.beginObject()
-        writer.member("type", string: "about:blank")
-        writer.member("title", string: Self.title(of: status))
-        writer.member("status", integer: Int64(status))
-        writer.member("code", string: code)
-        writer.member("detail", string: detail)
-        writer.member("request_id", string: requestID)
-        if !faults.isEmpty {
-            writer.name("errors")
-            writer.beginArray()
-            for fault in faults {
-                writer.beginObject()
-                switch fault.place {
-                case .body(let pointer): writer.member("pointer", string: pointer)
-                case .parameter(let name): writer.member("parameter", string: name)
-                case .header(let name): writer.member("header", string: name)
+        writer.object { writer in
+            writer.member("type", "about:blank")
+            writer.member("title", Self.title(of: status))
+            writer.member("status", status)
+            writer.member("code", code)
+            writer.member("detail", detail)
+            writer.member("request_id", requestID)
+            if !faults.isEmpty {
+                writer.name("errors")
+                writer.array { writer in
+                    for fault in faults { fault.write(to: &writer) }
                 }
-                writer.member("code", string: fault.code)
-                writer.member("detail", string: fault.detail)
-                writer.endObject()
             }
-            writer.endArray()
+            for member in members { writer.member(member.name, raw: member.value) }
         }
-        for member in members { writer.member(member.name, raw: member.value) }
-        writer.endObject()
     }
 
     /// The reason phrase of a status (RFC 9110; 428, 431: RFC 6585).

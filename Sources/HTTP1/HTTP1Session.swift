@@ -241,7 +241,8 @@ public final class HTTP1Session {
         return true
     }
 
-    var isRequestComplete: Bool {
+    /// The request has been read whole; `resumeAfterResponse()` goes on to the next.
+    public var isRequestComplete: Bool {
         guard case .awaitingResponse = phase else { return false }
         return true
     }

@@ -135,6 +135,11 @@ public final class HTTP2Session {
 
     // MARK: Streams and the connection
 
+    /// False once a stream is over, or was never begun.
+    public func isOpen(_ stream: Int32) -> Bool {
+        nghttp2_session_find_stream(library, stream) != nil
+    }
+
     /// Ends a stream in both directions; `closed` follows once the frame is taken. Does nothing
     /// if the stream is gone.
     public func reset(_ stream: Int32, code: HTTP2ErrorCode) {

@@ -123,9 +123,8 @@ final class Connection: Watcher {
             return
         }
         do throws(TLSError) {
-            try tls.receive(bytes)
             plaintext.removeAll(keepingCapacity: true)
-            if try !tls.readPlaintext(into: &plaintext) { peerFinished = true }
+            try tls.receive(bytes, into: &plaintext)
         } catch {
             failTLS(error, on: loop)
             return
@@ -135,7 +134,7 @@ final class Connection: Watcher {
             let received = plaintext
             received.withUnsafeBytes { process($0, on: loop) }
         }
-        if peerFinished { peerEnded(on: loop) }
+        if tls.peerClosed { peerEnded(on: loop) }
     }
 
     private func failTLS(_ error: TLSError, on loop: isolated EventLoop) {
@@ -345,13 +344,19 @@ final class Connection: Watcher {
     /// Called by a response body on the loop when it has more to send.
     func wake(_ stream: Int32) {
         codec?.resume(stream)
-        loop.assumeIsolated { scheduleFlush(on: $0) }
+        scheduleFlush()
     }
 
     /// Called by a response body on the loop to cut its reader off.
     func abort(_ stream: Int32) {
         codec?.abort(stream)
-        loop.assumeIsolated { scheduleFlush(on: $0) }
+        scheduleFlush()
+    }
+
+    private func scheduleFlush() {
+        // Sound: the connection belongs to this loop, and assumeIsolated traps anywhere else.
+        nonisolated(unsafe) let connection = self
+        loop.assumeIsolated { connection.scheduleFlush(on: $0) }
     }
 
     // MARK: Sending
@@ -376,7 +381,7 @@ final class Connection: Watcher {
             }
             let count = outbox.withUnsafeBytes {
                 send(socket, $0.baseAddress?.advanced(by: outboxStart), $0.count - outboxStart,
-                    Int32(MSG_NOSIGNAL.rawValue))
+                    Int32(MSG_NOSIGNAL))
             }
             if count >= 0 {
                 outboxStart += count
@@ -400,10 +405,8 @@ final class Connection: Watcher {
                 plaintext.removeAll(keepingCapacity: true)
                 codec.takeOutput(into: &plaintext, atMost: Self.outputBytesPerTake)
                 if !plaintext.isEmpty {
-                    do throws(TLSError) {
-                        try plaintext.withUnsafeBytes { (bytes) throws(TLSError) in
-                            try tls.write(bytes)
-                        }
+                    do {
+                        try plaintext.withUnsafeBytes { try tls.write($0) }
                     } catch {
                         close(on: loop)
                         return false
@@ -471,7 +474,7 @@ final class Connection: Watcher {
             tls.close()
             tls.takeCiphertext(into: &outbox)
             outbox.withUnsafeBytes {
-                _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
         }
         guard !peerFinished else {

@@ -24,9 +24,10 @@ final class Listener: Watcher {
 
     func ready(_ readiness: Readiness, on loop: isolated EventLoop) {
         for _ in 0..<Self.acceptsPerTurnMax {
-            let socket = accept4(
-                descriptor, nil, nil, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+            let socket = Glibc.accept(descriptor, nil, nil)
             if socket >= 0 {
+                _ = fcntl(socket, F_SETFL, O_NONBLOCK)
+                _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
                 server.accept(socket, tls: tls, on: loop)
                 continue
             }
@@ -34,7 +35,7 @@ final class Listener: Watcher {
             case EMFILE, ENFILE, ENOBUFS, ENOMEM:
                 // Level-triggered: without a rest the loop would spin until one is free.
                 loop.setInterest([], of: descriptor)
-                loop.schedule(after: Self.exhaustionRest) { [descriptor] loop in
+                loop.schedule(after: Self.exhaustionRest) { [descriptor] in
                     loop.setInterest(.readable, of: descriptor)
                 }
                 return

@@ -98,7 +98,7 @@ public final class Server {
         listeners.removeAll()
         for connection in Array(connections.values) { connection.drain(on: loop) }
         guard !connections.isEmpty else { return }
-        let deadline = loop.schedule(after: time) { [self] loop in
+        let deadline = loop.schedule(after: time) { [self] in
             for connection in Array(connections.values) { connection.close(on: loop) }
         }
         await withCheckedContinuation { whenEmpty = $0 }
@@ -106,7 +106,7 @@ public final class Server {
     }
 
     private func scheduleTick(on loop: isolated EventLoop) {
-        loop.schedule(after: .seconds(1)) { [weak self] loop in
+        loop.schedule(after: .seconds(1)) { [weak self] in
             guard let self else { return }
             let now = ContinuousClock.now
             for connection in Array(connections.values) { connection.tick(at: now, on: loop) }
