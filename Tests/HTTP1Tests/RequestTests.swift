@@ -155,12 +155,14 @@ import Testing
 
     @Test func `CONNECT is a request like any other`() {
         let transcript = Transcript(
-            of: "CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n"
+            of: "CONNECT b.example:443 HTTP/1.1\r\nHost: b\r\n\r\n"
+                + "CONNECT b.example:443 HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\nGE"
                 + "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
         #expect(
             transcript.lines == [
-                "head CONNECT b.example:443 1.1 host=b.example:443", "end",
+                "head CONNECT b.example:443 1.1 host=b", "end",
+                "head CONNECT b.example:443 1.1 host=b content-length=2", "body GE", "end",
                 "head GET / 1.1 host=a", "end",
             ])
     }
