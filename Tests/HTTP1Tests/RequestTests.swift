@@ -107,6 +107,20 @@ import Testing
         }
     }
 
+    @Test func `a peer that is always ahead is never cut off while it keeps the limit`() throws {
+        var limits = HTTP1Limits()
+        limits.unreadBytesMax = 128
+        let session = HTTP1Session(limits: limits)
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        _ = try session.receive(request + request)
+
+        for _ in 0..<100 {
+            #expect(try session.receive(request).isEmpty)
+            _ = session.response(status: 200)
+            #expect(try session.resumeAfterResponse().endRequest)
+        }
+    }
+
     @Test func `a thousand pipelined requests come in order`() {
         let text = (0..<1000).map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined()
 
