@@ -95,6 +95,8 @@ public final class HTTP1Session {
         guard unread.count - unreadStart + bytes.count <= limits.unreadBytesMax else {
             throw fail(.pipelineTooLong(maximum: limits.unreadBytesMax))
         }
+        unread.removeFirst(unreadStart)
+        unreadStart = 0
         unread.append(contentsOf: bytes)
     }
 

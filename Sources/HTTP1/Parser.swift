@@ -111,7 +111,7 @@ final class Parser {
         bodyFraming =
             flags & F_CHUNKED.rawValue != 0 ? .chunked : length == 0 ? .empty : .length(length)
         // `Upgrade: h2c` and CONNECT are requests like any other here. With the flag left on,
-        // llhttp would stop after the message and hand the connection over to another protocol.
+        // llhttp would skip the body of CONNECT, which would then be read as the next request.
         machine.pointee.upgrade = 0
     }
 

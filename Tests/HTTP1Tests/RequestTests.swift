@@ -107,6 +107,20 @@ import Testing
         }
     }
 
+    @Test func `a peer that is always ahead is never cut off while it keeps the limit`() throws {
+        var limits = HTTP1Limits()
+        limits.unreadBytesMax = 128
+        let session = HTTP1Session(limits: limits)
+        let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        _ = try session.receive(request + request)
+
+        for _ in 0..<100 {
+            #expect(try session.receive(request).isEmpty)
+            _ = session.response(status: 200)
+            #expect(try session.resumeAfterResponse().endRequest)
+        }
+    }
+
     @Test func `a thousand pipelined requests come in order`() {
         let text = (0..<1000).map { "GET /\($0) HTTP/1.1\r\nHost: a\r\n\r\n" }.joined()
 
@@ -155,12 +169,14 @@ import Testing
 
     @Test func `CONNECT is a request like any other`() {
         let transcript = Transcript(
-            of: "CONNECT b.example:443 HTTP/1.1\r\nHost: b.example:443\r\n\r\n"
+            of: "CONNECT b.example:443 HTTP/1.1\r\nHost: b\r\n\r\n"
+                + "CONNECT b.example:443 HTTP/1.1\r\nHost: b\r\nContent-Length: 2\r\n\r\nGE"
                 + "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
         #expect(
             transcript.lines == [
-                "head CONNECT b.example:443 1.1 host=b.example:443", "end",
+                "head CONNECT b.example:443 1.1 host=b", "end",
+                "head CONNECT b.example:443 1.1 host=b content-length=2", "body GE", "end",
                 "head GET / 1.1 host=a", "end",
             ])
     }
