@@ -74,7 +74,7 @@ import Testing
         #expect(decision.changes.first?.after.last == at(50))
     }
 
-    @Test func `a chain within one group reaches an episode's neighbours' time but not them`() {
+    @Test func `a chain that grows over a later episode's time leaves that episode alone`() {
         let earlier = episode(1, from: 0, to: 0, clearedAt: 30)
         let later = episode(2, from: 80, to: 80)
 
@@ -121,6 +121,16 @@ import Testing
         ])
 
         #expect(decision.changes.map(\.events) == [[.lateBorn, .extended(by: 1)]])
+    }
+
+    @Test func `one id at two times of occurrence is two detections in the order of these`() {
+        let late = detection(1, at: 0, receivedAt: 300)
+        let ahead = detection(1, at: 10, receivedAt: 0)
+
+        let decision = correlator.decide([late, ahead])
+
+        #expect(decision.changes.map(\.events) == [[.lateBorn, .extended(by: 1)]])
+        #expect(decision == correlator.decide([ahead, late]))
     }
 
     // The instant at which a detection counts
