@@ -49,6 +49,7 @@ CREATE TABLE alarms (
     acknowledged_at timestamptz,
     -- Who gave the current verdict.
     judged_by uuid,
+    judged_at timestamptz,
     closed_by uuid,
     closed_at timestamptz,
     -- alarm.extended is journaled at most once a second; what is held back follows.
@@ -66,6 +67,9 @@ GRANT SELECT, INSERT, UPDATE ON alarms TO leitstand;
 -- The correlator asks for the episodes of a key that end after some instant.
 CREATE INDEX alarms_by_episode
     ON alarms (site, camera, pattern, operating_mode, model, last_detection_at);
+-- It also asks for the episode of a key that starts last.
+CREATE INDEX alarms_by_start
+    ON alarms (site, camera, pattern, operating_mode, model, started_at);
 -- Two active alarms of one key must not exist, whatever the code above believes.
 CREATE UNIQUE INDEX alarms_one_active
     ON alarms (site, camera, pattern, operating_mode, model) WHERE condition = 'active';

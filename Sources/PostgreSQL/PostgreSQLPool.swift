@@ -79,16 +79,16 @@ public final class PostgreSQLPool {
     /// - Throws: what `body` throws; before it is called, `timedOut`, `overloaded`,
     ///   `cannotConnect`, `closed`, `cancelled`.
     public func withConnection<Result>(
-        _ body: (PostgreSQLConnection) async throws -> Result
-    ) async throws -> Result {
+        _ body: (PostgreSQLConnection) async throws(PostgreSQLError) -> Result
+    ) async throws(PostgreSQLError) -> Result {
         let connection = try await lend()
-        do {
+        do throws(PostgreSQLError) {
             let result = try await body(connection)
             await takeBack(connection)
             return result
         } catch {
             // A primary that was demoted refuses to write; the next attempt finds the new one.
-            if (error as? PostgreSQLError)?.state == .readOnlyTransaction { connection.close() }
+            if error.state == .readOnlyTransaction { connection.close() }
             await takeBack(connection)
             throw error
         }
@@ -258,7 +258,7 @@ public final class PostgreSQLPool {
         // Sound: the loop, which `assumeIsolated` makes sure is the caller's, is also where the
         // action was formed and will run.
         nonisolated(unsafe) let action = action
-        return loop.assumeIsolated { $0.schedule(after: delay) { _ in action() } }
+        return loop.assumeIsolated { $0.schedule(after: delay, action) }
     }
 
     private func cancel(_ timer: TimerID) {

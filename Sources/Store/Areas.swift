@@ -28,26 +28,26 @@ extension Database {
     {
         let id = AreaID.make(at: instant)
         return try await create(
-            .areas, ConfigurationKey(site: area.site, id: id.uuid),
+            .areas, ConfigurationKey(id), of: area.site,
             columns: [
                 ("site", .text(area.site)), ("id", .uuid(id)), ("name", .text(area.name)),
                 ("monitored", .bool(area.monitored)), ("created_at", .time(instant)),
             ], by: author, at: instant)
     }
 
-    public func area(_ id: AreaID, of site: SiteID) async throws(StoreError) -> Stored? {
-        try await get(.areas, ConfigurationKey(site: site, id: id.uuid))
+    public func area(_ id: AreaID, only site: SiteID?) async throws(StoreError) -> Stored? {
+        try await get(.areas, ConfigurationKey(id), only: site)
     }
 
     public func changeArea(
-        _ id: AreaID, of site: SiteID, if precondition: Precondition, to change: AreaChange,
+        _ id: AreaID, only site: SiteID?, if precondition: Precondition, to change: AreaChange,
         by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []
         if let name = change.name { columns.append(("name", .text(name))) }
         if let monitored = change.monitored { columns.append(("monitored", .bool(monitored))) }
         return try await self.change(
-            .areas, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            .areas, ConfigurationKey(id), only: site, if: precondition, set: columns,
             by: author, at: instant)
     }
 

@@ -37,7 +37,7 @@ extension Database {
     {
         let id = CameraID.make(at: instant)
         return try await create(
-            .cameras, ConfigurationKey(site: camera.site, id: id.uuid),
+            .cameras, ConfigurationKey(id), of: camera.site,
             columns: [
                 ("site", .text(camera.site)), ("id", .uuid(id)), ("area", .uuid(camera.area)),
                 ("name", .text(camera.name)), ("key", .text(camera.key)),
@@ -46,12 +46,12 @@ extension Database {
             ], by: author, at: instant)
     }
 
-    public func camera(_ id: CameraID, of site: SiteID) async throws(StoreError) -> Stored? {
-        try await get(.cameras, ConfigurationKey(site: site, id: id.uuid))
+    public func camera(_ id: CameraID, only site: SiteID?) async throws(StoreError) -> Stored? {
+        try await get(.cameras, ConfigurationKey(id), only: site)
     }
 
     public func changeCamera(
-        _ id: CameraID, of site: SiteID, if precondition: Precondition, to change: CameraChange,
+        _ id: CameraID, only site: SiteID?, if precondition: Precondition, to change: CameraChange,
         by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []
@@ -62,7 +62,7 @@ extension Database {
         if let longitude = change.longitude { columns.append(("longitude", .double(longitude))) }
         if let liveURL = change.liveURL { columns.append(("live_url", .text(liveURL))) }
         return try await self.change(
-            .cameras, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            .cameras, ConfigurationKey(id), only: site, if: precondition, set: columns,
             by: author, at: instant)
     }
 

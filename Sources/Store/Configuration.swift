@@ -67,30 +67,33 @@ struct ConfigurationTable {
     static let nodes = ConfigurationTable(name: "node", table: "nodes")
 
     var document: String { "\(name)_document(t)" }
+    /// The column that tells whose row it is.
+    var site: String { table == Self.sites.table ? "t.id" : "t.site" }
 }
 
-/// A row of a configuration table: a site by its slug, anything else by site and id.
+/// The id of a row of a configuration table: a site's slug, or a UUID.
 struct ConfigurationKey {
-    let site: SiteID
-    /// Nil: the site itself.
-    let id: UUID?
+    let subject: String
+    let parameter: Parameter
 
-    var subject: String { id?.description ?? site.description }
+    init(_ site: SiteID) {
+        subject = site.description
+        parameter = .text(site)
+    }
 
-    /// The condition that picks the row, with its parameters numbered from `$1`.
-    var condition: String { id == nil ? "t.id = $1" : "t.site = $1 AND t.id = $2" }
-
-    var parameters: [Parameter] {
-        [.text(site)] + (id.map { [.uuid(PostgreSQLUUID($0))] } ?? [])
+    init(_ id: some UUIDIdentifier) {
+        subject = id.description
+        parameter = .uuid(id)
     }
 }
 
 extension Database {
-    func get(_ table: ConfigurationTable, _ key: ConfigurationKey) async throws(StoreError)
-        -> Stored?
+    /// - Parameter site: the site that the reader is bound to; a row elsewhere is unknown.
+    func get(_ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID?)
+        async throws(StoreError) -> Stored?
     {
-        let results = try await read([storedStatement(table, key)])
-        do {
+        let results = try await read([storedStatement(table, key, only: site)])
+        do throws(PostgreSQLError) {
             return try Self.stored(results[0])
         } catch {
             throw StoreError(error)
@@ -99,7 +102,7 @@ extension Database {
 
     /// Inserts a row, journals it, and returns it.
     func create(
-        _ table: ConfigurationTable, _ key: ConfigurationKey,
+        _ table: ConfigurationTable, _ key: ConfigurationKey, of site: SiteID,
         columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author,
         at instant: Timestamp
     ) async throws(StoreError) -> CreateOutcome {
@@ -110,9 +113,9 @@ extension Database {
             "INSERT INTO \(table.table) (\(names)) VALUES (\(values))",
             parameters: query.parameters)
         let entry = JournalEntry(
-            event: "\(table.name).created", site: key.site, subject: key.subject,
+            event: "\(table.name).created", site: site, subject: key.subject,
             occurredAt: instant, author: author)
-        do {
+        do throws(PostgreSQLError) {
             let results = try await commit(
                 [insert] + also + journal(entry, table, key) + [storedStatement(table, key)])
             guard let stored = try Self.stored(results[results.count - 1]) else {
@@ -127,25 +130,24 @@ extension Database {
 
     /// Sets some columns of a row if its revision is one that the caller knows.
     func change(
-        _ table: ConfigurationTable, _ key: ConfigurationKey, if precondition: Precondition,
-        set columns: [(name: String, value: Parameter)], also: [Statement] = [],
+        _ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID?,
+        if precondition: Precondition, set columns: [(name: String, value: Parameter)], also: [Statement] = [],
         by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         let lock = Statement(
-            "SELECT revision FROM \(table.table) t WHERE \(key.condition) FOR UPDATE",
-            parameters: key.parameters)
+            """
+            SELECT revision, \(table.site) FROM \(table.table) t
+            WHERE t.id = $1 AND ($2::text IS NULL OR \(table.site) = $2) FOR UPDATE
+            """, key.parameter, .text(site?.description))
         var query = Query()
-        for parameter in key.parameters { _ = query.bind(parameter) }
+        let id = query.bind(key.parameter)
         let assignments = columns.map { ", \($0.name) = \(query.bind($0.value))" }.joined()
         let update = Statement(
-            "UPDATE \(table.table) t SET revision = revision + 1\(assignments) WHERE \(key.condition)",
+            "UPDATE \(table.table) t SET revision = revision + 1\(assignments) WHERE t.id = \(id)",
             parameters: query.parameters)
-        let entry = JournalEntry(
-            event: "\(table.name).changed", site: key.site, subject: key.subject,
-            occurredAt: instant, author: author)
 
         var outcome = ChangeOutcome.unknown
-        do {
+        do throws(PostgreSQLError) {
             let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
                 guard read[0].rowCount == 1 else { return nil }
                 let revision = try read[0].int64(0, 0)
@@ -153,6 +155,9 @@ extension Database {
                     outcome = .stale(revision)
                     return nil
                 }
+                let entry = JournalEntry(
+                    event: "\(table.name).changed", site: try read[0].site(0, 1),
+                    subject: key.subject, occurredAt: instant, author: author)
                 return [update] + also + journal(entry, table, key) + [storedStatement(table, key)]
             }
             if let last = results?.last, let stored = try Self.stored(last) {
@@ -175,7 +180,7 @@ extension Database {
             request, of: table.table, document: table.document, time: "t.created_at", id: "t.id",
             idType: isSites ? "text" : "uuid")
         let results = try await read([statement])
-        do {
+        do throws(PostgreSQLError) {
             return try Page(results[0], request)
         } catch {
             throw StoreError(error)
@@ -186,14 +191,18 @@ extension Database {
         _ entry: JournalEntry, _ table: ConfigurationTable, _ key: ConfigurationKey
     ) -> [Statement] {
         entry.statements(
-            ordinal: 1, document: table.document, from: "\(table.table) t WHERE \(key.condition)",
-            key.parameters)
+            ordinal: 1, document: table.document, from: "\(table.table) t WHERE t.id = $1",
+            [key.parameter])
     }
 
-    private func storedStatement(_ table: ConfigurationTable, _ key: ConfigurationKey) -> Statement {
+    private func storedStatement(
+        _ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID? = nil
+    ) -> Statement {
         Statement(
-            "SELECT \(table.document)::text, revision FROM \(table.table) t WHERE \(key.condition)",
-            parameters: key.parameters)
+            """
+            SELECT \(table.document)::text, revision FROM \(table.table) t
+            WHERE t.id = $1 AND ($2::text IS NULL OR \(table.site) = $2)
+            """, key.parameter, .text(site?.description))
     }
 
     private static func stored(_ result: QueryResult) throws(PostgreSQLError) -> Stored? {

@@ -29,7 +29,7 @@ public final class Database {
 
     /// Runs statements that change nothing, in one flush.
     func read(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
-        do {
+        do throws(PostgreSQLError) {
             return try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 try await connection.execute(statements)

@@ -37,85 +37,82 @@ public struct Migrator {
     ///
     /// - Returns: the names of the migrations that were applied.
     public func migrate(_ connection: PostgreSQLConnection) async throws(MigrationError) -> [String] {
-        do {
-            _ = try await connection.execute(
-                Statement("SELECT pg_advisory_lock(\(Self.lockKey))"))
-            _ = try await connection.execute(
-                Statement(
-                    """
-                    CREATE TABLE IF NOT EXISTS migrations (
-                        name text PRIMARY KEY,
-                        checksum bytea NOT NULL,
-                        applied_at timestamptz NOT NULL DEFAULT now()
-                    )
-                    """))
-        } catch {
-            throw .postgreSQL(error)
+        try await run(Statement("SELECT pg_advisory_lock(\(Self.lockKey))"), on: connection)
+        try await run(
+            Statement(
+                """
+                CREATE TABLE IF NOT EXISTS migrations (
+                    name text PRIMARY KEY,
+                    checksum bytea NOT NULL,
+                    applied_at timestamptz NOT NULL DEFAULT now()
+                )
+                """), on: connection)
+        let recorded = try await recordedMigrations(connection)
+        for name in recorded.keys.sorted() where !migrations.contains(where: { $0.name == name }) {
+            throw .unknown(name)
         }
-        try await refuseUnknown(connection)
         var applied: [String] = []
         for migration in migrations {
-            if try await apply(migration, connection) { applied.append(migration.name) }
+            if let isSame = recorded[migration.name] {
+                guard isSame else { throw .changed(migration.name) }
+            } else {
+                try await apply(migration, connection)
+                applied.append(migration.name)
+            }
         }
-        do {
-            _ = try await connection.execute(
-                Statement("SELECT pg_advisory_unlock(\(Self.lockKey))"))
-        } catch {
-            throw .postgreSQL(error)
-        }
+        try await run(Statement("SELECT pg_advisory_unlock(\(Self.lockKey))"), on: connection)
         return applied
     }
 
     private static let lockKey = 7_236_000
 
-    private func refuseUnknown(_ connection: PostgreSQLConnection) async throws(MigrationError) {
-        do {
+    /// What was applied before, and whether with the content that this program carries.
+    private func recordedMigrations(_ connection: PostgreSQLConnection)
+        async throws(MigrationError) -> [String: Bool]
+    {
+        do throws(PostgreSQLError) {
             let result = try await connection.execute(
                 Statement(
-                    "SELECT name FROM migrations WHERE name <> ALL ($1) ORDER BY name LIMIT 1",
-                    .texts(migrations.map(\.name))))
-            if result.rowCount == 1 {
-                throw MigrationError.unknown(try result.text(0, 0))
+                    """
+                    SELECT m.name, coalesce(m.checksum = sha256(carried.bytes), false)
+                    FROM migrations m
+                    LEFT JOIN unnest($1::text[], $2::bytea[]) AS carried (name, bytes) USING (name)
+                    """,
+                    .texts(migrations.map(\.name)), .byteStrings(migrations.map(\.bytes))))
+            var recorded: [String: Bool] = [:]
+            for row in 0..<result.rowCount {
+                recorded[try result.text(row, 0)] = try result.bool(row, 1)
             }
-        } catch let error as PostgreSQLError {
-            throw .postgreSQL(error)
-        } catch let error as MigrationError {
-            throw error
+            return recorded
         } catch {
-            throw .changed("\(error)")
+            throw .postgreSQL(error)
         }
     }
 
     private func apply(_ migration: EmbeddedFile, _ connection: PostgreSQLConnection)
-        async throws(MigrationError) -> Bool
+        async throws(MigrationError)
     {
-        do {
-            let known = try await connection.execute(
-                Statement(
-                    "SELECT checksum = sha256($2) FROM migrations WHERE name = $1",
-                    .text(migration.name), .bytes(migration.bytes)))
-            if known.rowCount == 1 {
-                guard try known.bool(0, 0) else { throw MigrationError.changed(migration.name) }
-                return false
-            }
-            // A pipeline takes one statement at a time; a migration is many. A DO block would
-            // hide its errors' lines, so the statements are split and sent one by one.
-            _ = try await connection.execute(
-                [Statement("BEGIN")]
-                    + SQLScript.statements(of: migration.text).map { Statement($0) }
-                    + [
-                        Statement(
-                            "INSERT INTO migrations (name, checksum) VALUES ($1, sha256($2))",
-                            .text(migration.name), .bytes(migration.bytes)),
-                        Statement("COMMIT"),
-                    ])
-            return true
-        } catch let error as PostgreSQLError {
-            throw .postgreSQL(error)
-        } catch let error as MigrationError {
-            throw error
+        let record = Statement(
+            "INSERT INTO migrations (name, checksum) VALUES ($1, sha256($2))",
+            .text(migration.name), .bytes(migration.bytes))
+        do throws(PostgreSQLError) {
+            // A script of many statements is one transaction; the record is part of it.
+            _ = try await connection.execute(Database.begin)
+            _ = try await connection.executeScript(migration.text)
+            try QueryResult.requireCommit(
+                try await connection.execute([record, Database.commit])[1])
         } catch {
-            throw .changed("\(error)")
+            throw .postgreSQL(error)
+        }
+    }
+
+    private func run(_ statement: Statement, on connection: PostgreSQLConnection)
+        async throws(MigrationError)
+    {
+        do throws(PostgreSQLError) {
+            _ = try await connection.execute(statement)
+        } catch {
+            throw .postgreSQL(error)
         }
     }
 }

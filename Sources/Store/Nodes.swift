@@ -28,26 +28,26 @@ extension Database {
     {
         let id = NodeID.make(at: instant)
         return try await create(
-            .nodes, ConfigurationKey(site: node.site, id: id.uuid),
+            .nodes, ConfigurationKey(id), of: node.site,
             columns: [
                 ("site", .text(node.site)), ("id", .uuid(id)), ("name", .text(node.name)),
                 ("model", .text(node.model)), ("created_at", .time(instant)),
             ], by: author, at: instant)
     }
 
-    public func node(_ id: NodeID, of site: SiteID) async throws(StoreError) -> Stored? {
-        try await get(.nodes, ConfigurationKey(site: site, id: id.uuid))
+    public func node(_ id: NodeID, only site: SiteID?) async throws(StoreError) -> Stored? {
+        try await get(.nodes, ConfigurationKey(id), only: site)
     }
 
     public func changeNode(
-        _ id: NodeID, of site: SiteID, if precondition: Precondition, to change: NodeChange,
+        _ id: NodeID, only site: SiteID?, if precondition: Precondition, to change: NodeChange,
         by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []
         if let name = change.name { columns.append(("name", .text(name))) }
         if let model = change.model { columns.append(("model", .text(model))) }
         return try await self.change(
-            .nodes, ConfigurationKey(site: site, id: id.uuid), if: precondition, set: columns,
+            .nodes, ConfigurationKey(id), only: site, if: precondition, set: columns,
             by: author, at: instant)
     }
 

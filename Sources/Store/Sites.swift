@@ -48,7 +48,7 @@ extension Database {
     {
         guard try await isTimeZone(site.timeZone) else { return .refused(.unknownTimeZone) }
         return try await create(
-            .sites, ConfigurationKey(site: site.id, id: nil),
+            .sites, ConfigurationKey(site.id), of: site.id,
             columns: [
                 ("id", .text(site.id)), ("name", .text(site.name)),
                 ("time_zone", .text(site.timeZone)),
@@ -58,12 +58,12 @@ extension Database {
             also: Self.permit(site.patterns, at: site.id), by: author, at: instant)
     }
 
-    public func site(_ id: SiteID) async throws(StoreError) -> Stored? {
-        try await get(.sites, ConfigurationKey(site: id, id: nil))
+    public func site(_ id: SiteID, only site: SiteID?) async throws(StoreError) -> Stored? {
+        try await get(.sites, ConfigurationKey(id), only: site)
     }
 
     public func changeSite(
-        _ id: SiteID, if precondition: Precondition, to change: SiteChange, by author: Author,
+        _ id: SiteID, only site: SiteID?, if precondition: Precondition, to change: SiteChange, by author: Author,
         at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []
@@ -83,7 +83,7 @@ extension Database {
                 + Self.permit($0, at: id)
         }
         return try await self.change(
-            .sites, ConfigurationKey(site: id, id: nil), if: precondition, set: columns,
+            .sites, ConfigurationKey(id), only: site, if: precondition, set: columns,
             also: patterns ?? [], by: author, at: instant)
     }
 

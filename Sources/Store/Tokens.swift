@@ -59,7 +59,7 @@ extension Database {
             .text(token.site?.description), .optional(token.node),
             .text(String(secret.prefix(Self.prefixLength))), .text(secret), .time(instant),
             .time(token.expiresAt))
-        do {
+        do throws(PostgreSQLError) {
             let results = try await commit(
                 [insert] + journal("token.created", id, token.site, author, instant)
                     + [Self.document(of: id)])
@@ -85,7 +85,7 @@ extension Database {
         ])
         let result = results[0]
         guard result.rowCount == 1 else { return nil }
-        do {
+        do throws(PostgreSQLError) {
             return Principal(
                 token: try result.id(0, 0), role: try result.value(0, 1),
                 site: result.isNull(0, 2) ? nil : try result.site(0, 2),
@@ -103,7 +103,7 @@ extension Database {
             request, of: "tokens", document: "token_document(t)", time: "t.created_at", id: "t.id",
             idType: "uuid")
         let results = try await read([statement])
-        do {
+        do throws(PostgreSQLError) {
             return try Page(results[0], request)
         } catch {
             throw StoreError(error)
@@ -121,7 +121,7 @@ extension Database {
         let update = Statement(
             "UPDATE tokens SET revoked_at = $2 WHERE id = $1", .uuid(id), .time(instant))
         var isKnown = false
-        do {
+        do throws(PostgreSQLError) {
             let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
                 guard read[0].rowCount == 1 else { return nil }
                 isKnown = true
@@ -130,16 +130,15 @@ extension Database {
                 return [update] + journal("token.revoked", id, tokenSite, author, instant)
                     + [Self.document(of: id)]
             }
-            if let results { return .revoked(try results[results.count - 1].bytes(0, 0)) }
+            if let document = results?.last { return .revoked(try document.bytes(0, 0)) }
             guard isKnown else { return .unknown }
-            let document = try await read([Self.document(of: id)])
-            return .revoked(try document[0].bytes(0, 0))
-        } catch let error as PostgreSQLError {
-            throw StoreError(error)
-        } catch let error as StoreError {
-            throw error
+            let document = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute(Self.document(of: id))
+            }
+            return .revoked(try document.bytes(0, 0))
         } catch {
-            throw .unavailable("\(error)")
+            throw StoreError(error)
         }
     }
 

@@ -1,0 +1,85 @@
+import ControlCentre
+import PostgreSQL
+
+/// Where an event stands in the journal: the position of its change, and its place in it.
+///
+/// It is the id of a live event, as `position.ordinal`. `0.0` is before all events.
+public struct EventID: Hashable, Comparable, Sendable, LosslessStringConvertible {
+    public let position: Int64
+    public let ordinal: Int32
+
+    public init(position: Int64, ordinal: Int32) {
+        self.position = position
+        self.ordinal = ordinal
+    }
+
+    public init?(_ text: String) {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, let position = Int64(parts[0]), let ordinal = Int32(parts[1]),
+            position >= 0, ordinal >= 0
+        else { return nil }
+        self.init(position: position, ordinal: ordinal)
+    }
+
+    public static let origin = EventID(position: 0, ordinal: 0)
+
+    public static func < (left: EventID, right: EventID) -> Bool {
+        (left.position, left.ordinal) < (right.position, right.ordinal)
+    }
+
+    public var description: String { "\(position).\(ordinal)" }
+}
+
+/// Part of an alarm's history, oldest first.
+public struct HistoryPage: Sendable {
+    public let documents: [[UInt8]]
+    public let next: EventID?
+}
+
+extension Database {
+    /// The history of an alarm from the journal; nil when the reader may not know the alarm.
+    public func history(
+        of id: AlarmID, only site: SiteID?, after: EventID?, limit: Int
+    ) async throws(StoreError) -> HistoryPage? {
+        let after = after ?? .origin
+        let results = try await read([
+            Statement(
+                "SELECT FROM alarms WHERE id = $1 AND ($2::text IS NULL OR site = $2)",
+                .uuid(id), .text(site?.description)),
+            Statement(
+                """
+                SELECT p.position, j.ordinal, json_build_object(
+                    'id', p.position || '.' || j.ordinal,
+                    'event', j.event,
+                    'occurred_at', rfc3339(j.occurred_at),
+                    'recorded_at', rfc3339(p.recorded_at),
+                    'actor', CASE WHEN j.actor IS NOT NULL THEN json_build_object(
+                        'token', j.actor,
+                        'name', (SELECT name FROM tokens t WHERE t.id = j.actor),
+                        'role', j.role) END,
+                    'reason', j.reason,
+                    'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
+                    'request_id', j.request_id,
+                    'alarm', with_staff_names(j.document))::text
+                FROM journal j JOIN positions p USING (change)
+                WHERE j.subject = $1 AND (p.position, j.ordinal) > ($2, $3)
+                ORDER BY p.position, j.ordinal LIMIT \(limit + 1)
+                """, .text(id.description), .int64(after.position), .int32(after.ordinal)),
+        ])
+        guard results[0].rowCount == 1 else { return nil }
+        let rows = results[1]
+        let count = min(rows.rowCount, limit)
+        do throws(PostgreSQLError) {
+            var documents: [[UInt8]] = []
+            for row in 0..<count { documents.append(try rows.bytes(row, 2)) }
+            let next: EventID? =
+                rows.rowCount > limit
+                ? EventID(
+                    position: try rows.int64(count - 1, 0), ordinal: try rows.int32(count - 1, 1))
+                : nil
+            return HistoryPage(documents: documents, next: next)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}

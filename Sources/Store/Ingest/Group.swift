@@ -1,0 +1,316 @@
+import ControlCentre
+import PostgreSQL
+
+/// The detections of one transaction, from what was sent to what is to be written.
+///
+/// Two flushes carry it: the first locks the correlation rows and reads what bears on the
+/// decision; then `Correlator` decides; the second writes all and commits.
+struct Group {
+    /// A detection that is not refused, with what it names resolved.
+    struct Resolved {
+        let index: Int
+        let camera: CameraDirectory.Camera
+        let key: CorrelationKey
+        let model: String
+    }
+
+    /// One correlation key with its detections that may be new.
+    private struct Part {
+        let key: CorrelationKey
+        let area: AreaID
+        var members: [Resolved] = []
+    }
+
+    private struct Identity: Hashable {
+        let site: SiteID
+        let id: DetectionID
+        let occurredAt: Timestamp
+    }
+
+    private let items: ArraySlice<IncomingDetection>
+    private let correlator: Correlator
+    /// By place in `items`; nil until it is known.
+    private var outcomes: [IngestOutcome?]
+    private var resolved: [Resolved] = []
+    /// Items that repeat an earlier item of the same group: place → that item's place.
+    private var repeats: [(index: Int, of: Int)] = []
+    private var parts: [Part] = []
+    private var partOfKey: [CorrelationKey: Int] = [:]
+
+    init(
+        _ items: ArraySlice<IncomingDetection>, directory: CameraDirectory, correlator: Correlator
+    ) {
+        self.items = items
+        self.correlator = correlator
+        outcomes = Array(repeating: nil, count: items.count)
+        var seen: [Identity: Int] = [:]
+        for index in 0..<items.count {
+            resolve(index, directory, &seen)
+        }
+        // In the order of their keys, so that no two groups wait for each other in a ring.
+        parts.sort { Self.order($0.key) < Self.order($1.key) }
+    }
+
+    private func item(_ index: Int) -> IncomingDetection { items[items.startIndex + index] }
+
+    private mutating func resolve(
+        _ index: Int, _ directory: CameraDirectory, _ seen: inout [Identity: Int]
+    ) {
+        let item = item(index)
+        let name = CameraDirectory.CameraName(site: item.site, name: item.camera)
+        guard let camera = directory.camera(name) else {
+            outcomes[index] = .refused(.unknownCamera)
+            return
+        }
+        guard let pattern = BehaviourPattern(rawValue: item.pattern),
+            camera.permitted.contains(item.pattern)
+        else {
+            outcomes[index] = .refused(.patternNotPermitted)
+            return
+        }
+        guard item.occurredAt - item.receivedAt <= correlator.rule.futureTolerance else {
+            outcomes[index] = .refused(.inFuture)
+            return
+        }
+        let identity = Identity(site: item.site, id: item.id, occurredAt: item.occurredAt)
+        if let first = seen[identity] {
+            let isSame =
+                self.item(first).content == item.content
+                && directory.camera(
+                    CameraDirectory.CameraName(site: item.site, name: self.item(first).camera))?.id
+                    == camera.id
+            if isSame {
+                repeats.append((index, first))
+            } else {
+                outcomes[index] = .refused(.idReused)
+            }
+            return
+        }
+        seen[identity] = index
+        let model = item.model ?? directory.model(of: item.node) ?? ""
+        let key = CorrelationKey(
+            site: item.site, camera: camera.id, pattern: pattern,
+            mode: item.operatingMode ?? camera.siteMode, modelVersion: model)
+        let member = Resolved(index: index, camera: camera, key: key, model: model)
+        resolved.append(member)
+        if let part = partOfKey[key] {
+            parts[part].members.append(member)
+        } else {
+            partOfKey[key] = parts.count
+            parts.append(Part(key: key, area: camera.area, members: [member]))
+        }
+    }
+
+    private static func order(_ key: CorrelationKey) -> (String, UUID, String, String, String) {
+        (
+            key.site.description, key.camera.uuid, key.pattern.rawValue, key.mode.rawValue,
+            key.modelVersion ?? ""
+        )
+    }
+
+    /// True when every item is refused: there is nothing to ask the database.
+    var isSettled: Bool { resolved.isEmpty }
+
+    var keys: [CorrelationKey] { parts.map(\.key) }
+
+    // MARK: First flush
+
+    /// Where the results of `readStatements` stand.
+    private enum Read {
+        static let revision = 1
+        static let existing = 5
+        static let episodes = 6
+    }
+
+    /// Begins the transaction, locks the keys, and reads duplicates and episodes.
+    ///
+    /// A duplicate is looked for only after the lock: whoever stored it held the same lock.
+    func readStatements() -> [Statement] {
+        let keyColumns = keyColumns
+        var windows: (lower: [Int64?], upper: [Int64?]) = ([], [])
+        for part in parts {
+            let window = correlator.searchWindow(for: part.members.map { detection($0) })
+            windows.lower.append(window?.lowerBound.microsecondsSinceEpoch)
+            windows.upper.append(window?.upperBound.microsecondsSinceEpoch)
+        }
+        return [
+            Database.begin,
+            Statement("SELECT revision FROM configuration"),
+            Database.nextChange,
+            Statement(
+                """
+                INSERT INTO correlation (site, camera, pattern, operating_mode, model)
+                SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+                ON CONFLICT DO NOTHING
+                """, parameters: keyColumns),
+            Statement(
+                """
+                SELECT FROM correlation c
+                JOIN unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+                    AS k (site, camera, pattern, operating_mode, model)
+                    USING (site, camera, pattern, operating_mode, model)
+                ORDER BY c.site, c.camera, c.pattern, c.operating_mode, c.model
+                FOR UPDATE OF c
+                """, parameters: keyColumns),
+            Statement(
+                """
+                SELECT i.ordinal, d.alarm, d.counted_only,
+                    d.content_hash = sha256(uuid_send(i.camera) || i.content)
+                FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bytea[])
+                    WITH ORDINALITY AS i (site, id, occurred_at, camera, content, ordinal)
+                JOIN detections d ON d.site = i.site AND d.id = i.id
+                    AND d.occurred_at = i.occurred_at
+                """,
+                .texts(resolved.map { item($0.index).site.description }),
+                .uuids(resolved.map { PostgreSQLUUID(item($0.index).id.uuid) }),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: resolved.map {
+                        item($0.index).occurredAt.microsecondsSinceEpoch
+                    }),
+                .uuids(resolved.map { PostgreSQLUUID($0.camera.id.uuid) }),
+                .byteStrings(resolved.map { item($0.index).content })),
+            Statement(
+                """
+                SELECT k.ordinal, a.id, a.raised_at, a.started_at, a.last_detection_at,
+                    a.cleared_at, a.detection_count, a.max_confidence, a.late, a.extended_at
+                FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[],
+                        $6::timestamptz[], $7::timestamptz[]) WITH ORDINALITY
+                    AS k (site, camera, pattern, operating_mode, model, lower, upper, ordinal)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM alarms near
+                    WHERE near.site = k.site AND near.camera = k.camera
+                        AND near.pattern = k.pattern AND near.operating_mode = k.operating_mode
+                        AND near.model = k.model
+                        AND near.last_detection_at >= k.lower AND near.started_at <= k.upper
+                    UNION
+                    (SELECT * FROM alarms latest
+                    WHERE latest.site = k.site AND latest.camera = k.camera
+                        AND latest.pattern = k.pattern AND latest.operating_mode = k.operating_mode
+                        AND latest.model = k.model
+                    ORDER BY latest.started_at DESC LIMIT 1)
+                    UNION
+                    SELECT * FROM alarms active
+                    WHERE active.site = k.site AND active.camera = k.camera
+                        AND active.pattern = k.pattern AND active.operating_mode = k.operating_mode
+                        AND active.model = k.model AND active.condition = 'active'
+                ) a
+                """,
+                parameters: keyColumns + [
+                    .timestamps(microsecondsSinceUnixEpoch: windows.lower),
+                    .timestamps(microsecondsSinceUnixEpoch: windows.upper),
+                ]),
+        ]
+    }
+
+    private var keyColumns: [Parameter] {
+        [
+            .texts(parts.map(\.key.site.description)),
+            .uuids(parts.map { PostgreSQLUUID($0.key.camera.uuid) }),
+            .texts(parts.map(\.key.pattern.rawValue)),
+            .texts(parts.map(\.key.mode.rawValue)),
+            .texts(parts.map { $0.key.modelVersion ?? "" }),
+        ]
+    }
+
+    private func detection(_ member: Resolved) -> CorrelatedDetection {
+        let item = item(member.index)
+        return CorrelatedDetection(
+            id: item.id, occurredAt: item.occurredAt, receivedAt: item.receivedAt,
+            confidence: item.confidence)
+    }
+
+    /// The revision of the configuration as this transaction sees it.
+    static func revision(_ results: [QueryResult]) throws(PostgreSQLError) -> Int64 {
+        try results[Read.revision].int64(0, 0)
+    }
+
+    // MARK: Deciding
+
+    /// Decides from what the first flush read, and returns what the second must write before
+    /// COMMIT; nil when nothing is new.
+    mutating func decide(_ results: [QueryResult], at now: Timestamp) throws(PostgreSQLError)
+        -> [Statement]?
+    {
+        try settleDuplicates(results[Read.existing])
+        let episodes = try Self.episodes(results[Read.episodes])
+        var writes = Writes(rule: correlator.rule, now: now)
+        for (number, part) in parts.enumerated() {
+            let members = part.members.filter { outcomes[$0.index] == nil }
+            guard !members.isEmpty else { continue }
+            let known = episodes[number] ?? [:]
+            let decision = correlator.decide(
+                detections: members.map { detection($0) },
+                episodes: known.values.map(\.episode),
+                makeID: { AlarmID.make(at: now) })
+            for (member, outcome) in zip(members, decision.outcomes) {
+                let item = item(member.index)
+                switch outcome {
+                case .countedOnly: outcomes[member.index] = .countedOnly
+                case .belowThreshold: outcomes[member.index] = .created(nil)
+                case .joined(let alarm): outcomes[member.index] = .created(alarm)
+                }
+                writes.add(item, member, outcome)
+            }
+            for change in decision.changes {
+                writes.add(
+                    change, of: part.key, area: part.area,
+                    receivedAt: members.map { item($0.index).receivedAt }.min() ?? now,
+                    journaledAt: known[change.after.id]?.extendedAt)
+            }
+        }
+        return writes.statements
+    }
+
+    private mutating func settleDuplicates(_ existing: QueryResult) throws(PostgreSQLError) {
+        for row in 0..<existing.rowCount {
+            let member = resolved[Int(try existing.int64(row, 0)) - 1]
+            guard try existing.bool(row, 3) else {
+                outcomes[member.index] = .refused(.idReused)
+                continue
+            }
+            outcomes[member.index] = .duplicate(try existing.idIfPresent(row, 1))
+        }
+    }
+
+    private mutating func settleRepeats() {
+        for (index, first) in repeats {
+            switch outcomes[first] {
+            case .created(let alarm): outcomes[index] = .duplicate(alarm)
+            case .countedOnly: outcomes[index] = .duplicate(nil)
+            case let other: outcomes[index] = other
+            }
+        }
+    }
+
+    private struct KnownEpisode {
+        let episode: Episode
+        let extendedAt: Timestamp
+    }
+
+    /// The episodes read, by the place of their key.
+    private static func episodes(_ rows: QueryResult) throws(PostgreSQLError)
+        -> [Int: [AlarmID: KnownEpisode]]
+    {
+        var episodes: [Int: [AlarmID: KnownEpisode]] = [:]
+        for row in 0..<rows.rowCount {
+            let id: AlarmID = try rows.id(row, 1)
+            let episode = Episode(
+                id: id, raisedAt: try rows.time(row, 2), start: try rows.time(row, 3),
+                last: try rows.time(row, 4), clearedAt: try rows.timeIfPresent(row, 5),
+                detectionCount: Int(try rows.int64(row, 6)),
+                maxConfidence: try rows.double(row, 7), late: try rows.bool(row, 8))
+            episodes[Int(try rows.int64(row, 0)) - 1, default: [:]][id] = KnownEpisode(
+                episode: episode, extendedAt: try rows.time(row, 9))
+        }
+        return episodes
+    }
+
+    /// What became of each item, once the group is committed or needs no commit.
+    mutating func finish() -> [IngestOutcome] {
+        settleRepeats()
+        return outcomes.map { outcome in
+            guard let outcome else { preconditionFailure("a detection was left undecided") }
+            return outcome
+        }
+    }
+}
