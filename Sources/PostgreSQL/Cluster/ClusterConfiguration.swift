@@ -10,12 +10,15 @@ struct ClusterConfiguration: Sendable {
     /// The cluster's superuser, for backups and repairs by whoever owns the files anyway.
     static let superuser = "postgres"
     static let mainFileName = "leitstand.conf"
+    private static let localFileName = "local.conf"
 
     /// Writes the files where they differ from what is there.
     func write(to cluster: String) throws(ClusterError) {
         try replace(cluster + "/" + Self.mainFileName, with: settings)
         try replace(cluster + "/pg_hba.conf", with: clientAuthentication)
         try replace(cluster + "/pg_ident.conf", with: userNameMap)
+        let local = cluster + "/" + Self.localFileName
+        if access(local, F_OK) != 0 { try replace(local, with: localSettings) }
     }
 
     private func replace(_ path: String, with text: String) throws(ClusterError) {
@@ -37,7 +40,7 @@ struct ClusterConfiguration: Sendable {
 
     private var settings: String {
         """
-        # Written by leitstand before each start. Put settings of your own into local.conf.
+        # Written by leitstand before each start. Put settings of your own into \(Self.localFileName).
         include_if_exists = 'postgresql.conf'
 
         # Only this machine's processes that pg_hba.conf names may connect; no network.
@@ -92,7 +95,14 @@ struct ClusterConfiguration: Sendable {
         log_parameter_max_length = 0
         log_parameter_max_length_on_error = 0
 
-        include_if_exists = 'local.conf'
+        include_if_exists = '\(Self.localFileName)'
+
+        """
+    }
+
+    private var localSettings: String {
+        """
+        # Settings of your own. They override \(Self.mainFileName), and leitstand leaves them alone.
 
         """
     }

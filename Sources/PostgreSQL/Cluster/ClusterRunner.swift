@@ -67,6 +67,7 @@ struct ClusterRunner: Sendable {
         try checkWay()
         try waitForBackends(progress: progress)
         try socketDirectory.prepare(for: account)
+        socketDirectory.removeStaleLock()
         try configuration.write(to: directory.cluster)
         progress(.starting(version: installation.version))
         let child: pid_t

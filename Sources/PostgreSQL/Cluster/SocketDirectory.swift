@@ -9,12 +9,13 @@ struct SocketDirectory: Equatable, Sendable {
     static let port = 5432
     /// sun_path of sockaddr_un holds 108 bytes, one of them the final zero (unix(7)).
     private static let socketPathBytesMax = 107
+    private static let socketName = ".s.PGSQL.\(port)"
 
     /// Lies in the data directory, or, if that path is too long for a socket or cannot stand in
     /// PostgreSQL's list of directories, in a short one whose name is derived from it.
     init(for dataDirectory: String, userID: uid_t = geteuid()) {
         let inside = dataDirectory + "/socket"
-        let socket = inside + "/.s.PGSQL.\(Self.port)"
+        let socket = inside + "/" + Self.socketName
         let isPlain = !inside.utf8.contains { $0 <= 0x20 || "'\"\\,".utf8.contains($0) }
         if isPlain, socket.utf8.count <= Self.socketPathBytesMax {
             path = inside
@@ -43,6 +44,13 @@ struct SocketDirectory: Equatable, Sendable {
         }
         throw .insecureSocketDirectory(path: path)
     }
+
+    /// Removes the lock file that a killed postmaster left beside its socket.
+    ///
+    /// PostgreSQL would refuse to start if the number in it names a living process by now, or a
+    /// zombie. Only postmasters of this data directory work here, and whoever calls this knows
+    /// that none lives.
+    func removeStaleLock() { unlink(path + "/" + Self.socketName + ".lock") }
 
     /// FNV-1a, since Swift's own hash differs from run to run.
     private static func hash(_ text: String) -> UInt64 {

@@ -224,7 +224,7 @@ import Testing
         #expect(try !cluster.restartIfDead())
     }
 
-    @Test func `a stale postmaster.pid that names a living process does not stop the start`()
+    @Test func `stale lock files that name a living process do not stop the start`()
         throws
     {
         let cluster = try scratch.open(.serve)
@@ -238,6 +238,7 @@ import Testing
         let stranger = try account.command("/bin/sleep", ["60"]).startDetached(log: output)
         try scratch.write(
             "\(stranger)\n" + text.drop { $0 != "\n" }.dropFirst(), to: "postgresql/postmaster.pid")
+        try scratch.write("\(stranger)\n", to: "socket/.s.PGSQL.5432.lock")
 
         let next = try scratch.open(.serve)
 
