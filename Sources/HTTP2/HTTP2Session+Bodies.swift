@@ -29,7 +29,6 @@ extension HTTP2Session {
         case .finished(let count):
             precondition((0...buffer.count).contains(count), "a body wrote past its buffer")
             flags |= NGHTTP2_DATA_FLAG_EOF.rawValue
-            bodies.release(slot)
             return count
         case .waiting:
             return Int(NGHTTP2_ERR_DEFERRED.rawValue)

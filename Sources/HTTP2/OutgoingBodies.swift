@@ -29,8 +29,9 @@ struct OutgoingBodies {
         return index
     }
 
+    /// Lets go of a body, sent or not, whose stream is closed.
     mutating func remove(_ index: Int) {
-        release(index)
+        slots[index] = Slot(bytes: [])
         vacant.append(index)
     }
 
@@ -49,11 +50,5 @@ struct OutgoingBodies {
         }
         slots[index].sentCount = sentCount + count
         return (count, sentCount + count == bytes.count)
-    }
-
-    /// Lets go of a body that has been sent; its slot stays taken until its stream is closed.
-    mutating func release(_ index: Int) {
-        slots[index].bytes = []
-        slots[index].next = nil
     }
 }

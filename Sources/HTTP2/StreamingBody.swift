@@ -1,7 +1,7 @@
 /// Writes the next bytes of a body into the buffer and says how that went.
 ///
 /// The session calls it while output is taken, never with an empty buffer, and releases it when
-/// the body or its stream has ended. It must not call the session.
+/// its stream is closed. It must not call the session.
 public typealias StreamingBody = (UnsafeMutableRawBufferPointer) -> StreamingRead
 
 /// The answer of a `StreamingBody`.
