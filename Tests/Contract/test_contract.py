@@ -1,0 +1,831 @@
+"""The running server against its contract: what it answers to, what it does not, and how."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import pytest
+from contract import (
+    CLOSED,
+    DOCUMENT,
+    METHODS,
+    OPERATIONS,
+    Operation,
+    call,
+    check,
+    check_component,
+    problems_of,
+    refused,
+)
+from server_under_test import Server, Site, create_site
+
+NO_ID = "0199a2b0-ffff-7000-8000-ffffffffffff"
+ROLES = DOCUMENT["components"]["schemas"]["Role"]["enum"]
+EVENTS = CLOSED["paths"]["/v1/stream"]["get"]["x-events"]
+
+
+@pytest.fixture(scope="module")
+def everyone(server: Server, administrator: httpx.Client) -> Iterator[dict[str, httpx.Client]]:
+    """A client of each role, of one site where the role is bound to one."""
+    site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+    clients = {role: site.client(role) for role in ROLES}
+    yield clients
+    site.close()
+
+
+@pytest.fixture
+def other_site(server: Server, administrator: httpx.Client) -> Iterator[Site]:
+    """A second site of this test."""
+    site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+    yield site
+    site.close()
+
+
+def instant(**ago: float) -> str:
+    """An instant so long ago."""
+    return (datetime.now(timezone.utc) - timedelta(**ago)).isoformat()
+
+
+def detection(site: Site, **members: Any) -> dict[str, Any]:
+    """A detection that the site permits, with the members given."""
+    plain = {
+        "id": str(uuid.uuid4()),
+        "camera": site.camera_key,
+        "pattern": "hitting",
+        "confidence": 0.75,
+        "occurred_at": instant(),
+    }
+    return plain | members
+
+
+def raise_alarm(site: Site, **members: Any) -> dict[str, Any]:
+    """The alarm that a new detection raises."""
+    posted = call(
+        site.client("node"), "POST", "/v1/detections", 201, json=detection(site, **members)
+    )
+    assert posted["outcome"] == "created"
+    return call(site.client("observer"), "GET", f"/v1/alarms/{posted['alarm']}", 200)
+
+
+def pages(client: httpx.Client, path: str, **parameters: Any) -> list[dict[str, Any]]:
+    """The items of all pages, by the cursor in the body, which the Link header repeats."""
+    items: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    while True:
+        response = client.get(path, params=parameters | cursor)
+        assert response.status_code == 200, response.text
+        check(response)
+        page = response.json()
+        items += page["items"]
+        if page["next"] is None:
+            assert "link" not in response.headers
+            return items
+        linked = client.get(response.links["next"]["url"])
+        cursor = {"cursor": page["next"]}
+        assert linked.json() == client.get(path, params=parameters | cursor).json()
+
+
+# What the server answers to
+
+
+def test_the_server_gives_out_the_contract(nobody: httpx.Client) -> None:
+    assert call(nobody, "GET", "/openapi.json", 200) == DOCUMENT
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_documented_operation_is_served(
+    operation: Operation, everyone: dict[str, httpx.Client], nobody: httpx.Client
+) -> None:
+    client = everyone[operation.roles[0]] if operation.roles else nobody
+
+    with client.stream(operation.method.upper(), operation.target(NO_ID)) as response:
+        if response.headers.get("content-type", "").startswith("text/event-stream"):
+            assert response.status_code == 200
+            return
+        response.read()
+
+    assert response.status_code != 405
+    if response.status_code == 404:
+        assert response.json()["code"] != "route.unknown"
+    check(response)
+
+
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS if o.roles], ids=str)
+def test_an_operation_takes_the_roles_that_it_lists_and_no_other(
+    operation: Operation, everyone: dict[str, httpx.Client], nobody: httpx.Client
+) -> None:
+    target = operation.target(NO_ID)
+
+    refused(nobody, operation.method.upper(), target, 401, "token.missing")
+    refused(
+        nobody,
+        operation.method.upper(),
+        target,
+        401,
+        "token.invalid",
+        headers={"Authorization": "Bearer no-such-token"},
+    )
+    for role, client in everyone.items():
+        if role not in operation.roles:
+            refused(client, operation.method.upper(), target, 403, "role.forbidden")
+        elif str(operation) != "POST /v1/sites":  # An administrator of one site may not.
+            with client.stream(operation.method.upper(), target) as response:
+                assert response.status_code not in (401, 403), f"{role} may not {operation}"
+
+
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_an_undocumented_method_is_405_with_those_allowed(
+    path: str, administrator: httpx.Client
+) -> None:
+    documented = {method.upper() for method in METHODS if method in DOCUMENT["paths"][path]}
+
+    for method in {method.upper() for method in METHODS} - documented:
+        response = administrator.request(method, path.replace("{id}", NO_ID))
+        assert response.status_code == 405, f"{method} {path}: {response.status_code}"
+        check_component(response, "MethodNotAllowed")
+        allowed = {method.strip() for method in response.headers["allow"].split(",")}
+        assert allowed - {"HEAD", "OPTIONS"} == documented
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1",
+        "/v1/",
+        "/v1/site",
+        "/v1/sites/",
+        "/v2/sites",
+        "/V1/sites",
+        "/v1/sites/mannheim/cameras",
+        "/v1/nodes/0199a2b0-ffff-7000-8000-ffffffffffff/heartbeat",
+        "/v1/alarms/steps/more",
+        "/v1/alarms/0199a2b0-ffff-7000-8000-ffffffffffff/delete",
+        "/v1/alarms/0199a2b0-ffff-7000-8000-ffffffffffff/history/1",
+        "/v1/detections/0199a2b0-ffff-7000-8000-ffffffffffff",
+        "/v1/tokens/0199a2b0-ffff-7000-8000-ffffffffffff",
+        "/openapi.yaml",
+        "/livez/",
+        "/.git/config",
+        "/v1/%2e%2e/livez",
+        "/v1/sites%2F..%2F..%2Fetc%2Fpasswd/x",
+    ],
+)
+def test_an_undocumented_path_is_404(path: str, administrator: httpx.Client) -> None:
+    response = administrator.get(path)
+
+    assert response.status_code == 404, response.text
+    check_component(response, "RouteUnknown")
+
+
+def test_the_server_says_how_it_is(nobody: httpx.Client, monitor: httpx.Client) -> None:
+    assert call(nobody, "GET", "/livez", 200) == {"status": "alive"}
+    assert call(nobody, "GET", "/readyz", 200) == {"status": "ready"}
+
+    metrics = monitor.get("/metrics")
+
+    assert metrics.status_code == 200
+    check(metrics)
+    assert "# TYPE " in metrics.text
+
+
+# Sites, areas, cameras, nodes
+
+
+@pytest.mark.parametrize("kind", ["sites", "areas", "cameras", "nodes"])
+def test_a_resource_is_created_read_listed_and_changed(
+    kind: str, site: Site, administrator: httpx.Client
+) -> None:
+    name = f"site-{uuid.uuid4().hex}"
+    input = {
+        "sites": {"id": name, "name": "Hamburg", "time_zone": "Europe/Berlin"},
+        "areas": {"site": site.id, "name": "Alter Messplatz"},
+        "cameras": {
+            "site": site.id,
+            "area": site.area,
+            "name": "Paradeplatz 2",
+            "key": "paradeplatz-2",
+            "latitude": 49.4874,
+            "longitude": 8.4661,
+            "live_url": "https://video.example/paradeplatz-2",
+        },
+        "nodes": {"site": site.id, "name": "Analyse 2", "model": "pose-2026.10"},
+    }[kind]
+
+    response = administrator.post(f"/v1/{kind}", json=input)
+    assert response.status_code == 201, response.text
+    check(response)
+    created, location, tag = response.json(), response.headers["location"], response.headers["etag"]
+    assert created == created | input
+    assert location == f"/v1/{kind}/{created['id']}"
+
+    read = administrator.get(location)
+    check(read)
+    assert (read.json(), read.headers["etag"]) == (created, tag)
+    assert created in pages(administrator, f"/v1/{kind}", limit=100)
+
+    refused(administrator, "PATCH", location, 428, "precondition.missing", json={"name": "New"})
+    refused(
+        administrator,
+        "PATCH",
+        location,
+        412,
+        "precondition.failed",
+        json={"name": "New"},
+        headers={"If-Match": '"stale"'},
+    )
+    fixed = refused(
+        administrator,
+        "PATCH",
+        location,
+        422,
+        "body.invalid",
+        json={"id": created["id"]},
+        headers={"If-Match": tag},
+    )
+    assert [error["pointer"] for error in fixed["errors"]] == ["/id"]
+
+    changed = administrator.patch(location, json={"name": "New"}, headers={"If-Match": tag})
+    assert changed.status_code == 200, changed.text
+    check(changed)
+    assert changed.json() == created | {"name": "New"}
+    assert changed.headers["etag"] != tag
+    refused(
+        administrator,
+        "PATCH",
+        location,
+        412,
+        "precondition.failed",
+        json={"name": "Newer"},
+        headers={"If-Match": tag},
+    )
+    merged = administrator.patch(
+        location,
+        content=json.dumps({}),
+        headers={"If-Match": "*", "Content-Type": "application/merge-patch+json"},
+    )
+    assert merged.status_code == 200, merged.text
+    check(merged)
+    assert (merged.json(), merged.headers["etag"]) == (changed.json(), changed.headers["etag"])
+
+    singular = kind.removesuffix("s")
+    refused(administrator, "GET", f"/v1/{kind}/{NO_ID}", 404, f"{singular}.unknown")
+    refused(administrator, "GET", f"/v1/{kind}/no.such.id", 404, f"{singular}.unknown")
+
+
+def test_a_new_site_permits_all_patterns_that_indicate_an_offence(
+    site: Site, administrator: httpx.Client
+) -> None:
+    catalogue = DOCUMENT["components"]["schemas"]["Pattern"]["enum"]
+
+    given = call(administrator, "GET", f"/v1/sites/{site.id}", 200)
+
+    permitted = {pattern["pattern"] for pattern in given["patterns"]}
+    assert permitted == set(catalogue) - {"lying", "falling", "staggering"}
+    assert given["operating_mode"] == "production"
+
+
+def test_a_pattern_that_indicates_no_offence_needs_a_legal_basis(
+    site: Site, administrator: httpx.Client
+) -> None:
+    target, any_state = f"/v1/sites/{site.id}", {"If-Match": "*"}
+
+    without = {"patterns": [{"pattern": "lying"}]}
+    refused(administrator, "PATCH", target, 422, "body.invalid", json=without, headers=any_state)
+
+    with_basis = {"patterns": [{"pattern": "lying", "legal_basis": "HmbPolDVG § 18"}]}
+    changed = call(administrator, "PATCH", target, 200, json=with_basis, headers=any_state)
+    assert changed["patterns"] == with_basis["patterns"]
+
+
+def test_what_is_taken_or_does_not_exist_is_refused(
+    site: Site, other_site: Site, administrator: httpx.Client
+) -> None:
+    again = {"id": site.id, "name": "Again", "time_zone": "Europe/Berlin"}
+    refused(administrator, "POST", "/v1/sites", 409, "site.exists", json=again)
+
+    moon = {"id": f"site-{uuid.uuid4().hex}", "name": "Moon", "time_zone": "Moon/Tycho"}
+    problem = refused(administrator, "POST", "/v1/sites", 422, "body.invalid", json=moon)
+    assert [error["pointer"] for error in problem["errors"]] == ["/time_zone"]
+
+    camera = {"site": site.id, "area": site.area, "name": "Twin", "key": site.camera_key}
+    refused(administrator, "POST", "/v1/cameras", 409, "camera.key-exists", json=camera)
+
+    foreign = {"site": site.id, "area": other_site.area, "name": "Astray"}
+    problem = refused(administrator, "POST", "/v1/cameras", 422, "body.invalid", json=foreign)
+    assert [error["pointer"] for error in problem["errors"]] == ["/area"]
+
+    nowhere = {"site": "no-such-site", "name": "Nowhere"}
+    problem = refused(administrator, "POST", "/v1/areas", 422, "body.invalid", json=nowhere)
+    assert [error["pointer"] for error in problem["errors"]] == ["/site"]
+
+
+def test_a_time_zone_is_fixed_once_there_is_data(site: Site, administrator: httpx.Client) -> None:
+    target, any_state = f"/v1/sites/{site.id}", {"If-Match": "*"}
+    zone = {"time_zone": "Europe/Vienna"}
+    call(administrator, "PATCH", target, 200, json=zone, headers=any_state)
+
+    raise_alarm(site)
+
+    refused(
+        administrator,
+        "PATCH",
+        target,
+        409,
+        "site.time-zone-fixed",
+        json={"time_zone": "Europe/Berlin"},
+        headers=any_state,
+    )
+    call(administrator, "PATCH", target, 200, json=zone, headers=any_state)
+
+
+def test_lists_are_filtered_and_go_on_by_cursor(site: Site, administrator: httpx.Client) -> None:
+    for number in range(2, 6):
+        camera = {
+            "site": site.id,
+            "area": site.area,
+            "name": f"Paradeplatz {number}",
+            "key": f"Paradeplatz + {number}",
+        }
+        call(administrator, "POST", "/v1/cameras", 201, json=camera)
+
+    newest_first = pages(administrator, "/v1/cameras", site=site.id, limit=2)
+
+    names = [camera["name"] for camera in newest_first]
+    assert names == [f"Paradeplatz {number}" for number in (5, 4, 3, 2, 1)]
+    by_key = pages(administrator, "/v1/cameras", site=site.id, key="Paradeplatz + 3")
+    assert [camera["name"] for camera in by_key] == ["Paradeplatz 3"]
+    assert pages(administrator, "/v1/cameras", area=site.area, limit=500) == newest_first
+    assert pages(administrator, "/v1/cameras", area=NO_ID) == []
+
+
+def test_another_site_does_not_exist_for_a_token_of_one_site(site: Site, other_site: Site) -> None:
+    observer = site.client("observer")
+    alarm = raise_alarm(other_site)
+
+    for kind, id in [
+        ("site", other_site.id),
+        ("area", other_site.area),
+        ("camera", other_site.camera),
+        ("node", other_site.node),
+        ("alarm", alarm["id"]),
+    ]:
+        refused(observer, "GET", f"/v1/{kind}s/{id}", 404, f"{kind}.unknown")
+    for kind in ("areas", "cameras", "nodes", "detections", "alarms"):
+        path = f"/v1/{kind}"
+        refused(observer, "GET", path, 404, "site.unknown", params={"site": other_site.id})
+        assert {item["site"] for item in pages(observer, path)} <= {site.id}
+    refused(observer, "POST", f"/v1/alarms/{alarm['id']}/confirm", 404, "alarm.unknown")
+
+
+# Detections
+
+
+def test_a_detection_alone_has_a_status_of_its_own(site: Site, other_site: Site) -> None:
+    node, path = site.client("node"), "/v1/detections"
+    first = detection(site)
+
+    created = call(node, "POST", path, 201, json=first)
+    assert (created["id"], created["outcome"]) == (first["id"], "created")
+    duplicate = call(node, "POST", path, 200, json=first)
+    assert duplicate == created | {"outcome": "duplicate"}
+    old = call(node, "POST", path, 200, json=detection(site, occurred_at=instant(days=30)))
+    assert (old["outcome"], old["alarm"]) == ("counted_only", None)
+    unsure = call(node, "POST", path, 201, json=detection(site, confidence=0.1, pattern="kicking"))
+    assert unsure["alarm"] is None
+
+    for code, refused_detection in {
+        "detection.id-reused": first | {"pattern": "kicking"},
+        "detection.unknown-camera": detection(site, camera=other_site.camera),
+        "detection.pattern-not-permitted": detection(site, pattern="lying"),
+        "detection.in-future": detection(site, occurred_at=instant(minutes=-10)),
+    }.items():
+        problem = refused(node, "POST", path, 422, code, json=refused_detection)
+        assert problem["errors"], problem
+
+
+def test_each_item_of_an_array_has_an_outcome(site: Site) -> None:
+    node, path = site.client("node"), "/v1/detections"
+    known = detection(site)
+    call(node, "POST", path, 201, json=known)
+    everything = detection(
+        site,
+        camera=site.camera,
+        ended_at=instant(),
+        model="pose-2026.10",
+        operating_mode="parallel",
+        boxes=[{"x": 0.1, "y": 0.2, "width": 0.3, "height": 0.4, "confidence": 0.9}],
+        keypoints=[[[0.1, 0.2], [0.3, 0.4, 0.9]]],
+        track="t-17",
+        recording="archive://paradeplatz-1/1",
+        attributes={"persons": 2, "nested": [None, True, "ä"]},
+    )
+
+    items = [
+        detection(site),
+        known,
+        detection(site, occurred_at=instant(days=30)),
+        detection(site, camera="no-such-camera"),
+        detection(site, confidence=1.5),
+        detection(site, colour="red"),
+        {"id": 7},
+        None,
+        everything,
+    ]
+    outcomes = call(node, "POST", path, 200, json=items)["items"]
+
+    assert [
+        (outcome["outcome"], (outcome["problem"] or {}).get("code")) for outcome in outcomes
+    ] == [
+        ("created", None),
+        ("duplicate", None),
+        ("counted_only", None),
+        ("refused", "detection.unknown-camera"),
+        ("refused", "body.invalid"),
+        ("refused", "body.invalid"),
+        ("refused", "body.invalid"),
+        ("refused", "body.invalid"),
+        ("created", None),
+    ]
+    assert outcomes[4]["problem"]["errors"][0]["pointer"] == "/4/confidence"
+    assert outcomes[5]["problem"]["errors"][0]["pointer"] == "/5/colour"
+    assert call(node, "POST", path, 200, json=[]) == {"items": []}
+
+    stored = pages(site.client("observer"), path, limit=2)
+    by_id = {item["id"]: item for item in stored}
+    assert [item["occurred_at"] for item in stored] == sorted(
+        (item["occurred_at"] for item in stored), reverse=True
+    )
+    given = by_id[everything["id"]]
+    for name in (
+        "model",
+        "operating_mode",
+        "boxes",
+        "keypoints",
+        "track",
+        "recording",
+        "attributes",
+    ):
+        assert given[name] == everything[name]
+    assert (given["site"], given["camera"], given["node"]) == (site.id, site.camera, site.node)
+
+
+def test_more_than_a_thousand_detections_are_refused_whole(site: Site) -> None:
+    items = [detection(site) for _ in range(1001)]
+
+    refused(site.client("node"), "POST", "/v1/detections", 413, "detections.too-many", json=items)
+
+    assert pages(site.client("observer"), "/v1/detections") == []
+
+
+def test_detections_are_filtered(site: Site) -> None:
+    node, observer, path = site.client("node"), site.client("observer"), "/v1/detections"
+    in_kathmandu = datetime.now(timezone(timedelta(hours=5, minutes=45))) - timedelta(minutes=3)
+    hit = detection(site, occurred_at=in_kathmandu.isoformat())
+    kick = detection(site, pattern="kicking", occurred_at=instant(minutes=2))
+    call(node, "POST", path, 200, json=[hit, kick])
+
+    def found(**parameters: str) -> list[str]:
+        return [item["id"] for item in pages(observer, path, **parameters)]
+
+    assert found() == [kick["id"], hit["id"]]
+    assert found(pattern="hitting") == [hit["id"]]
+    assert found(pattern="hitting,kicking") == [kick["id"], hit["id"]]
+    assert found(camera=site.camera, site=site.id) == [kick["id"], hit["id"]]
+    assert found(camera=NO_ID) == []
+    assert found(**{"from": kick["occurred_at"]}) == [kick["id"]]
+    assert found(to=kick["occurred_at"]) == [hit["id"]]
+    refused(observer, "GET", path, 422, "parameter.invalid", params={"pattern": "dancing"})
+    refused(observer, "GET", path, 422, "parameter.invalid", params={"from": "2026-11-24T12:00:00"})
+
+
+# Alarms
+
+
+def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> None:
+    one = site.client("observer")
+    other = site.client("shift_supervisor")
+    alarm = raise_alarm(site)
+    path = f"/v1/alarms/{alarm['id']}"
+    assert (alarm["condition"], alarm["handling"], alarm["verdict"]) == ("active", "new", "none")
+
+    problem = refused(one, "POST", f"{path}/release", 409, "alarm.not-acknowledged")
+    assert (problem["holder"], problem["current"]["id"]) == (None, alarm["id"])
+    refused(one, "POST", f"{path}/reopen", 409, "alarm.not-closed", json={"note": "no"})
+
+    held = call(one, "POST", f"{path}/acknowledge", 200)
+    assert held["handling"] == "acknowledged"
+    assert call(one, "POST", f"{path}/acknowledge", 200, json={}) == held
+    for step in ("acknowledge", "release"):
+        problem = refused(other, "POST", f"{path}/{step}", 409, "alarm.acknowledged-by-other")
+        assert problem["holder"] == held["acknowledged_by"]
+        assert problem["since"] == held["acknowledged_at"]
+        assert problem["current"]["handling"] == "acknowledged"
+    released = call(one, "POST", f"{path}/release", 200)
+    assert (released["handling"], released["acknowledged_by"]) == ("new", None)
+    call(other, "POST", f"{path}/acknowledge", 200)
+
+    confirmed = call(one, "POST", f"{path}/confirm", 200, json={"note": "Two persons."})
+    assert (confirmed["verdict"], confirmed["handling"]) == ("confirmed", "acknowledged")
+    dismissal = {"reason": "embrace", "note": "A farewell."}
+    dismissed = call(other, "POST", f"{path}/dismiss", 200, json=dismissal)
+    assert (dismissed["verdict"], dismissed["dismissal_reason"]) == ("dismissed", "embrace")
+    assert call(one, "POST", f"{path}/confirm", 200)["dismissal_reason"] is None
+
+    closed = call(other, "POST", f"{path}/close", 200, json={"note": "Done."})
+    assert closed["handling"] == "closed" and closed["closed_at"] is not None
+    for step, body in [
+        ("acknowledge", {}),
+        ("release", {}),
+        ("confirm", {}),
+        ("dismiss", {"reason": "other"}),
+        ("close", {}),
+    ]:
+        problem = refused(one, "POST", f"{path}/{step}", 409, "alarm.already-closed", json=body)
+        assert problem["since"] == closed["closed_at"]
+    call(one, "POST", f"{path}/comment", 200, json={"text": "The patrol\nis informed."})
+    reopened = call(one, "POST", f"{path}/reopen", 200)
+    assert (reopened["handling"], reopened["closed_at"]) == ("new", None)
+
+    history = pages(one, f"{path}/history", limit=3)
+    assert [(entry["event"], (entry["actor"] or {}).get("role")) for entry in history][1:] == [
+        ("alarm.acknowledged", "observer"),
+        ("alarm.released", "observer"),
+        ("alarm.acknowledged", "shift_supervisor"),
+        ("alarm.confirmed", "observer"),
+        ("alarm.dismissed", "shift_supervisor"),
+        ("alarm.confirmed", "observer"),
+        ("alarm.closed", "shift_supervisor"),
+        ("alarm.commented", "observer"),
+        ("alarm.reopened", "observer"),
+    ]
+    assert history[0]["event"] == "alarm.raised"
+    assert [entry["note"] for entry in history if entry["note"]] == [
+        "Two persons.",
+        "A farewell.",
+        "Done.",
+        "The patrol\nis informed.",
+    ]
+    assert [entry["reason"] for entry in history if entry["reason"]] == ["embrace"]
+    positions = [tuple(map(int, entry["id"].split("."))) for entry in history]
+    assert positions == sorted(set(positions))
+    assert history[-1]["alarm"] == reopened
+
+
+def test_alarms_are_filtered_by_each_of_their_axes(site: Site) -> None:
+    observer, path = site.client("observer"), "/v1/alarms"
+    hit = raise_alarm(site)
+    kick = raise_alarm(site, pattern="kicking", operating_mode="parallel", confidence=0.9)
+    call(observer, "POST", f"/v1/alarms/{kick['id']}/acknowledge", 200)
+    kick = call(observer, "POST", f"/v1/alarms/{kick['id']}/confirm", 200)
+
+    def found(**parameters: Any) -> list[str]:
+        return [item["id"] for item in pages(observer, path, **parameters)]
+
+    both = [kick["id"], hit["id"]]
+    assert found() == both
+    for name in ("pattern", "operating_mode", "handling", "verdict", "raised_at", "max_confidence"):
+        assert found(**{name: hit[name]}) == [hit["id"]], name
+        assert found(**{name: kick[name]}) == [kick["id"]], name
+    for name in ("site", "area", "camera", "condition", "suppression", "priority"):
+        assert hit["id"] in found(**{name: hit[name]}), name
+    assert found(handling="new,acknowledged") == both
+    assert found(handling="closed") == []
+    assert found(late="false") == both
+    assert found(late="true") == []
+    assert found(detection_count=1) == both
+    assert found(detection_count=2) == []
+    assert found(cleared_at=hit["raised_at"]) == []
+    assert found(last_detection_at=kick["last_detection_at"]) == [kick["id"]]
+    assert found(**{"from": kick["raised_at"]}) == [kick["id"]]
+    assert found(to=kick["raised_at"]) == [hit["id"]]
+    for name in ("condition", "handling", "suppression", "verdict", "priority", "late", "colour"):
+        problem = refused(observer, "GET", path, 422, "parameter.invalid", params={name: "red"})
+        assert [error["parameter"] for error in problem["errors"]] == [name]
+
+
+def test_a_late_detection_opens_an_alarm_that_is_cleared(site: Site) -> None:
+    alarm = raise_alarm(site, occurred_at=instant(minutes=20))
+
+    assert (alarm["late"], alarm["condition"]) == (True, "cleared")
+    history = pages(site.client("observer"), f"/v1/alarms/{alarm['id']}/history")
+    assert [entry["event"] for entry in history] == ["alarm.late"]
+
+
+# The live stream
+
+
+def events(response: httpx.Response) -> Iterator[dict[str, str]]:
+    """The events of a stream, without comments and heartbeats."""
+    event: dict[str, str] = {}
+    for line in response.iter_lines():
+        if line == "":
+            if "data" in event:
+                yield event
+            event = {}
+        elif not line.startswith(":"):
+            name, _, value = line.partition(":")
+            event[name] = value.removeprefix(" ")
+
+
+def test_the_stream_gives_each_change_as_its_list_does(
+    site: Site, administrator: httpx.Client
+) -> None:
+    observer = site.client("observer")
+    alarm = raise_alarm(site)
+    call(observer, "POST", f"/v1/alarms/{alarm['id']}/acknowledge", 200)
+    new_name = {"name": "Paradeplatz Süd"}
+    area = f"/v1/areas/{site.area}"
+    call(administrator, "PATCH", area, 200, json=new_name, headers={"If-Match": "*"})
+
+    received = []
+    with observer.stream("GET", "/v1/stream", headers={"Last-Event-ID": "0.0"}) as response:
+        assert response.status_code == 200
+        assert response.headers["content-type"].split(";")[0] == "text/event-stream"
+        for event in events(response):
+            received.append(event)
+            if event["event"] == "area.changed":
+                break
+
+    for event in received:
+        assert problems_of(json.loads(event["data"]), EVENTS[event["event"]]) == []
+        assert problems_of(event["id"], "#/components/schemas/EventID") == []
+    assert [event["event"] for event in received] == [
+        "site.created",
+        "area.created",
+        "camera.created",
+        "node.created",
+        "alarm.raised",
+        "alarm.acknowledged",
+        "area.changed",
+    ]
+    acknowledged = json.loads(received[5]["data"])
+    assert acknowledged == call(observer, "GET", f"/v1/alarms/{alarm['id']}", 200)
+
+    resumed = {"Last-Event-ID": received[3]["id"]}
+    parameters = {"types": "alarm,area.changed", "site": site.id}
+    with observer.stream("GET", "/v1/stream", headers=resumed, params=parameters) as response:
+        again = []
+        for event in events(response):
+            again.append(event)
+            if event["event"] == "area.changed":
+                break
+    assert again == received[4:]
+
+
+def test_the_stream_refuses_what_it_does_not_know(site: Site) -> None:
+    observer = site.client("observer")
+
+    for id in ("yesterday", "-1.0", "1", "999999999999.0"):
+        headers = {"Last-Event-ID": id}
+        refused(observer, "GET", "/v1/stream", 422, "stream.cursor-invalid", headers=headers)
+    for parameters in ({"types": "incidents"}, {"types": ""}, {"colour": "red"}):
+        refused(observer, "GET", "/v1/stream", 422, "parameter.invalid", params=parameters)
+    refused(observer, "GET", "/v1/stream", 404, "site.unknown", params={"site": "no-such-site"})
+
+
+# Tokens
+
+
+def test_a_token_is_made_shown_once_and_revoked(
+    server: Server, site: Site, administrator: httpx.Client
+) -> None:
+    far = "2199-12-31T00:00:00+01:00"
+    input = {"name": "Platz 3", "role": "observer", "site": site.id, "expires_at": far}
+
+    created = call(administrator, "POST", "/v1/tokens", 201, json=input)
+    secret = created.pop("token")
+    assert secret.startswith(created["prefix"])
+    assert created["expires_at"].startswith("2199-12-30T23:00:00")
+
+    listed = pages(administrator, "/v1/tokens", site=site.id)
+    assert created in listed
+    assert secret not in json.dumps(listed)
+    auditor = site.client("auditor")
+    assert {token["site"] for token in pages(auditor, "/v1/tokens")} == {site.id}
+
+    with server.client(secret) as observer:
+        assert pages(observer, "/v1/sites")[0]["id"] == site.id
+        path = f"/v1/tokens/{created['id']}/revoke"
+        revoked = call(administrator, "POST", path, 200)
+        assert revoked == created | {"revoked_at": revoked["revoked_at"]}
+        assert revoked["revoked_at"] is not None
+        assert call(administrator, "POST", path, 200, json={}) == revoked
+        refused(observer, "GET", "/v1/sites", 401, "token.invalid")
+    refused(administrator, "POST", f"/v1/tokens/{NO_ID}/revoke", 404, "token.unknown")
+
+
+def test_a_token_is_bound_as_its_role_demands(
+    site: Site, other_site: Site, administrator: httpx.Client
+) -> None:
+    path = "/v1/tokens"
+    node = {"name": "Analyse", "role": "node", "node": site.node}
+    made = call(administrator, "POST", path, 201, json=node)
+    assert (made["site"], made["node"]) == (site.id, site.node)
+    everywhere = call(administrator, "POST", path, 201, json={"name": "P", "role": "monitor"})
+    assert everywhere["site"] is None
+
+    for pointer, wrong in {
+        "/site": {"name": "x", "role": "observer", "site": "no-such-site"},
+        "/node": {"name": "x", "role": "node", "node": NO_ID},
+        "/expires_at": {"name": "x", "role": "monitor", "expires_at": instant(days=1)},
+    }.items():
+        problem = refused(administrator, "POST", path, 422, "body.invalid", json=wrong)
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+    for wrong in (
+        {"name": "x", "role": "observer"},
+        {"name": "x", "role": "observer", "site": None},
+        {"name": "x", "role": "node", "site": site.id},
+        {"name": "x", "role": "observer", "site": site.id, "node": site.node},
+        {"name": "x", "role": "king"},
+    ):
+        refused(administrator, "POST", path, 422, "body.invalid", json=wrong)
+
+    local = site.client("administrator")
+    ours = {"name": "x", "role": "observer", "site": site.id}
+    call(local, "POST", path, 201, json=ours)
+    refused(local, "POST", path, 422, "body.invalid", json=ours | {"site": other_site.id})
+    refused(local, "POST", path, 403, "role.forbidden", json={"name": "x", "role": "monitor"})
+    new_site = {"id": "no-such-site", "name": "x", "time_zone": "Europe/Berlin"}
+    refused(local, "POST", "/v1/sites", 403, "role.forbidden", json=new_site)
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"", 400, "body.not-json"),
+        (b'{"site":', 400, "body.not-json"),
+        (b"[" * 10_000, 400, "body.not-json"),
+        (b'{"site": "\xff"}', 400, "body.not-json"),
+        (b'{"site": "\\ud800"}', 400, "body.not-json"),
+        (b"NaN", 400, "body.not-json"),
+        (b"7", 422, "body.invalid"),
+        (b"[]", 422, "body.invalid"),
+        (b"null", 422, "body.invalid"),
+        (b'{"site": "a", "site": "a", "name": "x"}', 422, "body.invalid"),
+        (b'{"site": "a", "name": "x\\u0000"}', 422, "body.invalid"),
+        (b'{"site": "A b", "name": "x"}', 422, "body.invalid"),
+        (b'{"site": "a", "name": ""}', 422, "body.invalid"),
+        (b'{"site": "a", "name": 7}', 422, "body.invalid"),
+        (b'{"site": "a"}', 422, "body.invalid"),
+        (b'{"site": "a", "name": "x", "colour": "red"}', 422, "body.invalid"),
+    ],
+)
+def test_a_bad_body_is_refused(
+    content: bytes, status: int, code: str, administrator: httpx.Client
+) -> None:
+    json_type = {"Content-Type": "application/json"}
+
+    refused(administrator, "POST", "/v1/areas", status, code, content=content, headers=json_type)
+
+
+def test_each_bad_member_is_named(administrator: httpx.Client) -> None:
+    body = {"site": 7, "monitored": "yes", "colour": "red"}
+
+    problem = refused(administrator, "POST", "/v1/areas", 422, "body.invalid", json=body)
+
+    named = {error["pointer"] for error in problem["errors"]}
+    assert named == {"/site", "/monitored", "/colour", "/name"}
+
+
+def test_another_media_type_is_refused(administrator: httpx.Client) -> None:
+    body = b'{"site": "a", "name": "x"}'
+
+    for media_type in ("text/plain", "application/xml", "application/merge-patch+json"):
+        headers = {"Content-Type": media_type}
+        refused(
+            administrator,
+            "POST",
+            "/v1/areas",
+            415,
+            "media-type.unsupported",
+            content=body,
+            headers=headers,
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=0", "parameter.invalid"),
+        ("limit=501", "parameter.invalid"),
+        ("limit=ten", "parameter.invalid"),
+        ("limit=", "parameter.invalid"),
+        ("limit=1&limit=2", "parameter.invalid"),
+        ("site=A%20b", "parameter.invalid"),
+        ("area=paradeplatz", "parameter.invalid"),
+        ("colour=red", "parameter.invalid"),
+        ("cursor=made-up", "cursor.invalid"),
+    ],
+)
+def test_a_bad_parameter_is_named(query: str, code: str, administrator: httpx.Client) -> None:
+    problem = refused(administrator, "GET", f"/v1/cameras?{query}", 422, code)
+
+    assert problem["errors"][0]["parameter"] == query.split("=")[0]

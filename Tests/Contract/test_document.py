@@ -1,0 +1,102 @@
+"""The contract by itself: no server is needed."""
+
+from __future__ import annotations
+
+import pytest
+from contract import DOCUMENT, OPERATIONS, Operation, pointer, problems_of, resolve
+from openapi_spec_validator import validate
+
+OPEN = {"/livez", "/readyz", "/openapi.json"}
+
+
+def described_examples() -> list[tuple[str, object, str]]:
+    """Each example as its place, its value, and the pointer of the schema that it must satisfy."""
+    found: list[tuple[str, object, str]] = []
+
+    def search(node: object, path: list[str]) -> None:
+        if isinstance(node, list):
+            for index, value in enumerate(node):
+                search(value, [*path, str(index)])
+            return
+        if not isinstance(node, dict):
+            return
+        place = "/".join(path)
+        if "schema" in node:
+            at = pointer(*path, "schema")
+            if "example" in node:
+                found.append((f"{place}/example", node["example"], at))
+            for name, example in node.get("examples", {}).items():
+                found.append((f"{place}/examples/{name}", example["value"], at))
+        elif isinstance(node.get("examples"), list):
+            for index, value in enumerate(node["examples"]):
+                found.append((f"{place}/examples/{index}", value, pointer(*path)))
+        for name, value in node.items():
+            if name not in ("example", "examples"):
+                search(value, [*path, name])
+
+    search(DOCUMENT, [])
+    return found
+
+
+EXAMPLES = described_examples()
+
+
+def test_the_document_is_valid() -> None:
+    validate(DOCUMENT)
+
+
+@pytest.mark.parametrize(("value", "at"), [pytest.param(v, at, id=p) for p, v, at in EXAMPLES])
+def test_an_example_satisfies_its_schema(value: object, at: str) -> None:
+    assert problems_of(value, at) == []
+
+
+def test_there_are_examples_of_every_shared_schema_and_parameter() -> None:
+    components = DOCUMENT["components"]
+    # These two are shown where they are used.
+    bare = [name for name, schema in components["schemas"].items() if "examples" not in schema]
+    assert bare == ["TokenInput", "AlarmConflict"]
+    assert [
+        name for name, parameter in components["parameters"].items() if "example" not in parameter
+    ] == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_an_operation_says_who_may_call_it(operation: Operation) -> None:
+    roles = DOCUMENT["components"]["schemas"]["Role"]["enum"]
+
+    assert set(operation.roles) <= set(roles)
+
+    open_to_all = operation.definition.get("security") == []
+    assert open_to_all == (operation.path in OPEN)
+    assert open_to_all == (operation.roles == [])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_an_operation_lists_every_refusal(operation: Operation) -> None:
+    statuses = set(operation.definition["responses"])
+
+    expected = {"400", "408", "422", "431", "500", "503"}
+    if operation.roles:
+        expected |= {"401", "403"}
+    if "{id}" in operation.path:
+        expected |= {"404"}
+    if "requestBody" in operation.definition:
+        expected |= {"413", "415"}
+    if operation.method == "patch":
+        expected |= {"412", "428"}
+    assert expected <= statuses
+
+
+def test_inputs_take_no_member_that_is_not_described() -> None:
+    open_inputs = []
+    for operation in OPERATIONS:
+        contents = operation.definition.get("requestBody", {}).get("content", {})
+        pending = [content["schema"] for content in contents.values()]
+        while pending:
+            schema = resolve(pending.pop())
+            pending += schema.get("oneOf", []) + schema.get("anyOf", [])
+            pending += list(schema.get("properties", {}).values())
+            pending += [schema["items"]] if "items" in schema else []
+            if "properties" in schema and schema.get("additionalProperties") is not False:
+                open_inputs.append(f"{operation}: {schema.get('description')}")
+    assert open_inputs == []
