@@ -29,6 +29,8 @@ let package = Package(
             name: "API",
             dependencies: [
                 "Server", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON", "Embedded",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: swift),

@@ -2,11 +2,15 @@
 -- changes, and the position that puts those changes into commit order.
 
 -- Two roles. The owner runs the migrations; the runtime role serves requests, owns nothing and
--- can neither change nor remove what has been recorded. A role belongs to the whole cluster, so
--- another database's migration may create it at the same moment.
+-- can neither change nor remove what has been recorded. A role belongs to the whole cluster:
+-- another database's migration may create it at the same moment, or an administrator before.
 DO $$
 BEGIN
-    CREATE ROLE leitstand NOLOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leitstand') THEN
+        CREATE ROLE leitstand NOLOGIN;
+        -- Whoever connects as the owner takes this role to serve requests.
+        EXECUTE format('GRANT leitstand TO %I', current_user);
+    END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
 END

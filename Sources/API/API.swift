@@ -1,1 +1,182 @@
-// API
+import ControlCentre
+import EventLoop
+import HTTP
+import JSON
+import Logging
+import Server
+import Store
+
+/// Answers requests on one loop: finds the endpoint, checks token and role, calls the handler,
+/// and turns whatever goes wrong into a problem.
+///
+/// Each resource adds its endpoints in a file of its own.
+public final class API: Responder {
+    let loop: EventLoop
+    public let database: Database
+    let lanes: [LoopBound<IngestLane>]
+    public let hub: LiveHub
+    let authenticator: Authenticator
+    let logger: Logger
+    var metrics = Metrics()
+    var router = Router<Endpoint>()
+    /// The APIs of all loops, this one too: for what all must do together.
+    public var peers: [LoopBound<API>] = []
+    /// Set while the server drains: it is not ready any more.
+    public var isDraining = false
+
+    /// - Parameters:
+    ///   - lanes: all lanes of the process, the same in each loop: a camera's lane is the same
+    ///     wherever its detection arrives.
+    ///   - replayWindow: how many positions back a live stream may resume.
+    public init(
+        on loop: EventLoop, database: Database, lanes: [LoopBound<IngestLane>],
+        replayWindow: Int64, logger: Logger
+    ) {
+        self.loop = loop
+        self.database = database
+        self.lanes = lanes
+        self.logger = logger
+        authenticator = Authenticator(database: database)
+        hub = LiveHub(database: database, replayWindow: replayWindow)
+        addOperation()
+        addSites()
+        addAreas()
+        addCameras()
+        addNodes()
+        addDetections()
+        addAlarms()
+        addStream()
+        addTokens()
+    }
+
+    // MARK: Observing
+
+    /// Counts what the loop's server tells.
+    public func observe(_ observation: ServerObservation) {
+        switch observation {
+        case .connectionOpened: metrics.countConnectionOpened()
+        case .connectionClosed: metrics.countConnectionClosed()
+        case .connectionRefused: metrics.countConnectionRefused()
+        case .peerFailed(let reason):
+            metrics.countPeerFailure()
+            logger.debug("a peer failed: \(reason)")
+        }
+    }
+
+    /// Counts what the loop's lane tells.
+    public func observe(_ observation: IngestObservation) {
+        switch observation {
+        case .committed(let detections, let duration):
+            metrics.countGroup(of: detections, in: duration)
+        case .failed:
+            metrics.countGroupFailure()
+        }
+    }
+
+    /// Passes new events of the journal on to the live streams.
+    public func take(
+        _ events: [LiveEvent], revoked: [TokenID], head: EventID, on loop: isolated EventLoop
+    ) {
+        hub.take(events, head: head)
+        for token in revoked { revoke(token, on: loop) }
+    }
+
+    // MARK: Responding
+
+    public func respond(to request: Request) async -> Response {
+        let started = ContinuousClock.now
+        var pattern = "none"
+        var response: Response
+        do {
+            response = try await answer(request, pattern: &pattern)
+        } catch {
+            response = problem(for: error, in: request).response(requestID: request.id)
+        }
+        metrics.count(
+            pattern: pattern, method: request.method, status: response.status,
+            duration: .now - started)
+        return response
+    }
+
+    public func respond(to problem: Problem, requestID: String) -> Response {
+        metrics.countProblem(problem.code)
+        return problem.response(requestID: requestID)
+    }
+
+    private func answer(_ request: Request, pattern: inout String) async throws -> Response {
+        switch router.match(request.method, request.target.segments) {
+        case .unknown:
+            throw Problem(404, "route.unknown", "Nothing is at this path.")
+        case .methodNotAllowed(let allowed):
+            let list = allowed.joined(separator: ", ")
+            throw Problem(
+                405, "method.not-allowed", "This path takes \(list).", fields: [("allow", list)])
+        case .route(let route, let parameters):
+            pattern = route.pattern
+            var request = request
+            request.pathParameters = parameters
+            let endpoint = route.endpoint
+            switch endpoint.access {
+            case .open:
+                return try await endpoint.handler(Call(request: request, principal: nil))
+            case .roles(let roles):
+                let principal = try await authenticator.principal(of: request)
+                guard roles.contains(principal.role) else {
+                    throw Problem(
+                        403, "role.forbidden",
+                        "The role \(principal.role.rawValue) may not do this; it takes "
+                            + roles.map(\.rawValue).sorted().joined(separator: " or ") + ".")
+                }
+                return try await endpoint.handler(Call(request: request, principal: principal))
+            }
+        }
+    }
+
+    private func problem(for error: any Error, in request: Request) -> Problem {
+        let problem: Problem
+        switch error {
+        case let known as Problem:
+            problem = known
+        case let error as StoreError:
+            problem = Problem(error)
+            logger.warning(
+                "store: \(error)", metadata: ["request": "\(request.id)"])
+        default:
+            problem = Problem(500, "server.error", "The server failed; its log has the request's id.")
+            logger.error("\(error)", metadata: ["request": "\(request.id)"])
+        }
+        metrics.countProblem(problem.code)
+        return problem
+    }
+}
+
+/// What stands behind a route.
+struct Endpoint {
+    enum Access {
+        case open
+        case roles(Set<Role>)
+    }
+
+    let access: Access
+    let handler: (Call) async throws -> Response
+}
+
+extension API {
+    /// Adds a route that only some roles may use.
+    func add(
+        _ method: Method, _ pattern: String, for roles: Set<Role>,
+        _ handler: @escaping (Call) async throws -> Response
+    ) {
+        router.add(method, pattern, Endpoint(access: .roles(roles), handler: handler))
+    }
+
+    /// Adds a route that needs no token.
+    func addOpen(
+        _ method: Method, _ pattern: String, _ handler: @escaping (Call) async throws -> Response
+    ) {
+        router.add(method, pattern, Endpoint(access: .open, handler: handler))
+    }
+
+    /// All routes as (method, pattern): the contract's test compares them with the document.
+    public var routes: [(method: Method, pattern: String)] { router.routes }
+}

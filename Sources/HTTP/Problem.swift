@@ -80,11 +80,9 @@ public struct Problem: Error, Sendable {
             writer.member("code", code)
             writer.member("detail", detail)
             writer.member("request_id", requestID)
-            if !faults.isEmpty {
-                writer.name("errors")
-                writer.array { writer in
-                    for fault in faults { fault.write(to: &writer) }
-                }
+            writer.name("errors")
+            writer.array { writer in
+                for fault in faults { fault.write(to: &writer) }
             }
             for member in members { writer.member(member.name, raw: member.value) }
         }

@@ -40,14 +40,6 @@ public struct QueryReader {
         value(name, expected: "true or false") { $0 == "true" ? true : $0 == "false" ? false : nil }
     }
 
-    /// One of an enumeration's raw values.
-    public mutating func oneOf<Value: RawRepresentable & CaseIterable>(
-        _ name: String, _: Value.Type
-    ) -> Value? where Value.RawValue == String {
-        let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
-        return value(name, expected: "one of \(names)") { Value(rawValue: $0) }
-    }
-
     /// Records that a parameter is wrong.
     public mutating func refuse(_ name: String, code: String, _ detail: String) {
         faults.append(Problem.Fault(.parameter(name), code: code, detail: detail))

@@ -10,7 +10,7 @@ import TLS
 public final class Server {
     let limits: ServerLimits
     let responder: any Responder
-    private let observe: @Sendable (ServerObservation) -> Void
+    private let observe: (ServerObservation) -> Void
     private var listeners: [Listener] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var isDraining = false
@@ -21,7 +21,7 @@ public final class Server {
 
     public init(
         responder: any Responder, limits: ServerLimits,
-        observe: @escaping @Sendable (ServerObservation) -> Void
+        observe: @escaping (ServerObservation) -> Void
     ) {
         self.responder = responder
         self.limits = limits

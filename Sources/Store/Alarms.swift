@@ -6,15 +6,18 @@ public struct AlarmFilter: Sendable {
     public var site: SiteID?
     public var area: AreaID?
     public var camera: CameraID?
-    public var pattern: BehaviourPattern?
-    public var operatingMode: OperatingMode?
-    public var condition: Condition?
-    public var handling: HandlingName?
-    public var verdict: VerdictName?
-    public var dismissalReason: DismissalReason?
-    public var priority: Priority?
+    public var patterns: [BehaviourPattern]?
+    public var operatingModes: [OperatingMode]?
+    public var conditions: [Condition]?
+    public var handlings: [HandlingName]?
+    public var verdicts: [VerdictName]?
+    public var priorities: [Priority]?
+    public var raisedAt: Timestamp?
+    public var lastDetectionAt: Timestamp?
+    public var clearedAt: Timestamp?
+    public var detectionCount: Int?
+    public var maxConfidence: Double?
     public var late: Bool?
-    public var acknowledgedBy: TokenID?
     /// Half-open, by `raised_at`.
     public var from: Timestamp?
     public var to: Timestamp?
@@ -47,15 +50,18 @@ extension Database {
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.area", filter.area.map { .uuid($0) })
         query.filter("t.camera", filter.camera.map { .uuid($0) })
-        query.filter("t.pattern", filter.pattern.map { .text($0.rawValue) })
-        query.filter("t.operating_mode", filter.operatingMode.map { .text($0.rawValue) })
-        query.filter("t.condition", filter.condition.map { .text($0.rawValue) })
-        query.filter("t.handling", filter.handling.map { .text($0.rawValue) })
-        query.filter("t.verdict", filter.verdict.map { .text($0.rawValue) })
-        query.filter("t.dismissal_reason", filter.dismissalReason.map { .text($0.rawValue) })
-        query.filter("t.priority", filter.priority.map { .text($0.rawValue) })
+        query.filter("t.pattern", anyOf: filter.patterns)
+        query.filter("t.operating_mode", anyOf: filter.operatingModes)
+        query.filter("t.condition", anyOf: filter.conditions)
+        query.filter("t.handling", anyOf: filter.handlings)
+        query.filter("t.verdict", anyOf: filter.verdicts)
+        query.filter("t.priority", anyOf: filter.priorities)
+        query.filter("t.raised_at", filter.raisedAt.map { .time($0) })
+        query.filter("t.last_detection_at", filter.lastDetectionAt.map { .time($0) })
+        query.filter("t.cleared_at", filter.clearedAt.map { .time($0) })
+        query.filter("t.detection_count", filter.detectionCount.map { .int64(Int64($0)) })
+        query.filter("t.max_confidence", filter.maxConfidence.map { .double($0) })
         query.filter("t.late", filter.late.map { .bool($0) })
-        query.filter("t.acknowledged_by", filter.acknowledgedBy.map { .uuid($0) })
         query.filter("t.raised_at", from: filter.from, to: filter.to)
         let statement = query.page(
             request, of: "alarms", document: "with_staff_names(alarm_document(t))",

@@ -5,10 +5,8 @@ import PostgreSQL
 public struct DetectionFilter: Sendable {
     public var site: SiteID?
     public var camera: CameraID?
-    public var pattern: BehaviourPattern?
+    public var patterns: [BehaviourPattern]?
     public var alarm: AlarmID?
-    public var node: NodeID?
-    public var operatingMode: OperatingMode?
     /// Half-open, by `occurred_at`.
     public var from: Timestamp?
     public var to: Timestamp?
@@ -23,7 +21,7 @@ extension Database {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.camera", filter.camera.map { .uuid($0) })
-        query.filter("t.pattern", filter.pattern.map { .text($0.rawValue) })
+        query.filter("t.pattern", anyOf: filter.patterns)
         if let alarm = filter.alarm {
             // No index by alarm, which each insert would pay for: the alarm tells where to look.
             let id = query.bind(.uuid(alarm))
@@ -37,8 +35,6 @@ extension Database {
                     FROM alarms WHERE id = \(id))
                 """)
         }
-        query.filter("t.node", filter.node.map { .uuid($0) })
-        query.filter("t.operating_mode", filter.operatingMode.map { .text($0.rawValue) })
         query.filter("t.occurred_at", from: filter.from, to: filter.to)
         let statement = query.page(
             request, of: "detections", document: "detection_document(t)", time: "t.occurred_at",

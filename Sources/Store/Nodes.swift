@@ -57,3 +57,17 @@ extension Database {
         return try await list(.nodes, query, request)
     }
 }
+
+extension Database {
+    /// The site of a node; nil when there is no such node.
+    public func siteOfNode(_ id: NodeID) async throws(StoreError) -> SiteID? {
+        let results = try await read([
+            Statement("SELECT site FROM nodes WHERE id = $1", .uuid(id))
+        ])
+        do throws(PostgreSQLError) {
+            return results[0].rowCount == 1 ? try results[0].site(0, 0) : nil
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}

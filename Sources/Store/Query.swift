@@ -21,6 +21,16 @@ struct Query {
         conditions.append("\(column) = \(bind(value))")
     }
 
+    /// Demands that the column equals one of the values, when they are given.
+    mutating func filter(_ column: String, anyOf values: [some RawRepresentable<String>]?) {
+        guard let values else { return }
+        if values.count == 1 {
+            conditions.append("\(column) = \(bind(.text(values[0].rawValue)))")
+        } else {
+            conditions.append("\(column) = ANY (\(bind(.texts(values.map(\.rawValue)))))")
+        }
+    }
+
     /// Demands `from <= column < to`.
     mutating func filter(_ column: String, from: Timestamp?, to: Timestamp?) {
         if let from { conditions.append("\(column) >= \(bind(.time(from)))") }

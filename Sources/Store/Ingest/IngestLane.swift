@@ -13,7 +13,8 @@ public final class IngestLane {
     private let pool: PostgreSQLPool
     private let correlator: Correlator
     private let committed: @Sendable () -> Void
-    private let observe: @Sendable (IngestObservation) -> Void
+    /// Told of each group, on the loop.
+    public var observe: ((IngestObservation) -> Void)?
     private var directory = CameraDirectory()
     private var waiting: [Submission] = []
     private var waitingCount = 0
@@ -39,13 +40,11 @@ public final class IngestLane {
     ///   - committed: called on the loop after each commit.
     public init(
         pool: PostgreSQLPool, rule: CorrelationRule = CorrelationRule(),
-        committed: @escaping @Sendable () -> Void,
-        observe: @escaping @Sendable (IngestObservation) -> Void
+        committed: @escaping @Sendable () -> Void
     ) {
         self.pool = pool
         correlator = Correlator(rule: rule)
         self.committed = committed
-        self.observe = observe
     }
 
     /// Commits detections and tells what became of each, in the order given.
@@ -80,7 +79,7 @@ public final class IngestLane {
             let started = ContinuousClock.now
             do throws(StoreError) {
                 let outcomes = try await commit(items[...])
-                observe(.committed(detections: items.count, in: .now - started))
+                observe?(.committed(detections: items.count, in: .now - started))
                 var start = 0
                 for submission in submissions {
                     let end = start + submission.detections.count
@@ -88,7 +87,7 @@ public final class IngestLane {
                     start = end
                 }
             } catch {
-                observe(.failed(detections: items.count))
+                observe?(.failed(detections: items.count))
                 for submission in submissions { resume(submission, .failure(error)) }
             }
         }

@@ -1,0 +1,57 @@
+import ControlCentre
+import HTTP
+import JSON
+import Store
+
+extension API {
+    func addAreas() {
+        add(.get, "/v1/areas", for: ConfigurationRoles.readers) { [unowned self] call in
+            var query = QueryReader(call.request)
+            let page = try query.page()
+            let site = try query.site(for: call)
+            try query.finish()
+            return .page(try await database.areas(of: site, page), for: call.request)
+        }
+        add(.post, "/v1/areas", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let area = try call.body { NewArea(&$0) }
+            _ = try call.checkedSite(area.site)
+            let outcome = try await database.createArea(
+                area, by: call.author(), at: call.receivedAt)
+            return try .created(outcome, resource: "area", path: "/v1/areas")
+        }
+        add(.get, "/v1/areas/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(AreaID.self, of: "area")
+            return try .found(try await database.area(id, only: call.site), resource: "area")
+        }
+        add(.patch, "/v1/areas/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(AreaID.self, of: "area")
+            let precondition = try call.precondition()
+            let change = try call.body(mediaTypes: patchMediaTypes) { AreaChange(&$0) }
+            let outcome = try await database.changeArea(
+                id, only: call.site, if: precondition, to: change, by: call.author(),
+                at: call.receivedAt)
+            return try .changed(outcome, resource: "area")
+        }
+    }
+}
+
+extension NewArea {
+    init?(_ reader: inout ObjectReader) {
+        let site = reader.required("site", expected: "a site's id") { SiteID($0) }
+        let name = reader.requiredLine("name", length: 1...200)
+        let monitored = reader.optionalBool("monitored")
+        guard let site, let name else { return nil }
+        self.init(site: site, name: name, monitored: monitored ?? true)
+    }
+}
+
+extension AreaChange {
+    init?(_ reader: inout ObjectReader) {
+        self.init()
+        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
+        if reader.contains("monitored") { monitored = reader.requiredBool("monitored") }
+    }
+}

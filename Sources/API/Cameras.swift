@@ -1,0 +1,98 @@
+import ControlCentre
+import HTTP
+import JSON
+import Store
+
+extension API {
+    func addCameras() {
+        add(.get, "/v1/cameras", for: ConfigurationRoles.readers) { [unowned self] call in
+            var query = QueryReader(call.request)
+            let page = try query.page()
+            let site = try query.site(for: call)
+            let area = query.id("area", AreaID.self)
+            let key = query.value("key", expected: "1 to 200 characters of one line") {
+                (1...200).contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil
+            }
+            try query.finish()
+            return .page(
+                try await database.cameras(of: site, area: area, key: key, page), for: call.request)
+        }
+        add(.post, "/v1/cameras", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let camera = try call.body { NewCamera(&$0) }
+            _ = try call.checkedSite(camera.site)
+            let outcome = try await database.createCamera(
+                camera, by: call.author(), at: call.receivedAt)
+            return try .created(outcome, resource: "camera", path: "/v1/cameras")
+        }
+        add(.get, "/v1/cameras/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(CameraID.self, of: "camera")
+            return try .found(try await database.camera(id, only: call.site), resource: "camera")
+        }
+        add(.patch, "/v1/cameras/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(CameraID.self, of: "camera")
+            let precondition = try call.precondition()
+            let change = try call.body(mediaTypes: patchMediaTypes) { CameraChange(&$0) }
+            let outcome = try await database.changeCamera(
+                id, only: call.site, if: precondition, to: change, by: call.author(),
+                at: call.receivedAt)
+            return try .changed(outcome, resource: "camera")
+        }
+    }
+}
+
+extension NewCamera {
+    init?(_ reader: inout ObjectReader) {
+        let site = reader.required("site", expected: "a site's id") { SiteID($0) }
+        let area = reader.required("area", expected: "an area's id") { AreaID($0) }
+        let name = reader.requiredLine("name", length: 1...200)
+        let place = CameraPlace(&reader)
+        guard let site, let area, let name else { return nil }
+        self.init(site: site, area: area, name: name)
+        key = place.key
+        latitude = place.latitude
+        longitude = place.longitude
+        liveURL = place.liveURL
+    }
+}
+
+extension CameraChange {
+    init?(_ reader: inout ObjectReader) {
+        self.init()
+        let place = CameraPlace(&reader)
+        if reader.contains("area") {
+            area = reader.required("area", expected: "an area's id") { AreaID($0) }
+        }
+        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
+        if reader.contains("key") { key = .some(place.key) }
+        if reader.contains("latitude") { latitude = .some(place.latitude) }
+        if reader.contains("longitude") { longitude = .some(place.longitude) }
+        if reader.contains("live_url") { liveURL = .some(place.liveURL) }
+    }
+}
+
+/// The members of a camera that may be null.
+private struct CameraPlace {
+    let key: String?
+    let latitude: Double?
+    let longitude: Double?
+    let liveURL: String?
+
+    init(_ reader: inout ObjectReader) {
+        key = reader.optionalLine("key", length: 1...200)
+        latitude = reader.optionalNumber("latitude", in: -90...90)
+        longitude = reader.optionalNumber("longitude", in: -180...180)
+        liveURL = reader.optional(
+            "live_url", expected: "an http, https, rtsp or rtsps URL of at most 2000 characters"
+        ) { text in
+            let schemes = ["http://", "https://", "rtsp://", "rtsps://"]
+            guard text.utf8.count <= 2_000, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }),
+                let scheme = schemes.first(where: { text.hasPrefix($0) }),
+                text.utf8.count > scheme.utf8.count
+            else { return nil }
+            return text
+        }
+    }
+}

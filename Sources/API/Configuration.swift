@@ -1,0 +1,90 @@
+import ControlCentre
+import HTTP
+import JSON
+import Store
+
+/// Who may read and who may change what is watched.
+enum ConfigurationRoles {
+    static let readers: Set<Role> = [.observer, .shiftSupervisor, .administrator]
+    static let writers: Set<Role> = [.administrator]
+}
+
+/// JSON merge patch is what PATCH means here (RFC 7396).
+let patchMediaTypes = ["application/json", "application/merge-patch+json"]
+
+extension Call {
+    /// The site that a new resource is for: a caller bound to a site knows no other.
+    func checkedSite(_ site: SiteID) throws(Problem) -> SiteID {
+        if let bound = self.site, bound != site { throw Problem(.unknownSite, resource: "site") }
+        return site
+    }
+}
+
+extension Response {
+    static func created(_ outcome: CreateOutcome, resource: String, path: String)
+        throws(Problem) -> Response
+    {
+        switch outcome {
+        case .created(let stored):
+            let id = (try? JSON.parse(stored.document))?["id"]?.asString ?? ""
+            return .stored(stored, status: 201, location: "\(path)/\(id)")
+        case .refused(let refusal):
+            throw Problem(refusal, resource: resource)
+        }
+    }
+
+    static func changed(_ outcome: ChangeOutcome, resource: String) throws(Problem) -> Response {
+        switch outcome {
+        case .changed(let stored):
+            return .stored(stored)
+        case .unknown:
+            throw .unknown(resource)
+        case .stale(let revision):
+            throw Problem(
+                412, "precondition.failed", "The \(resource) has changed; read it again.",
+                faults: [
+                    Problem.Fault(
+                        .header("If-Match"), code: "precondition.failed",
+                        detail: "the ETag is now \"\(revision)\"")
+                ], fields: [("etag", "\"\(revision)\"")])
+        case .refused(let refusal):
+            throw Problem(refusal, resource: resource)
+        }
+    }
+
+    static func found(_ stored: Stored?, resource: String) throws(Problem) -> Response {
+        guard let stored else { throw .unknown(resource) }
+        return .stored(stored)
+    }
+}
+
+extension Problem {
+    init(_ refusal: ConfigurationRefusal, resource: String) {
+        switch refusal {
+        case .siteExists:
+            self = .refusedMember(409, "site.exists", "/id", "There is a site of this id already.")
+        case .keyTaken:
+            self = .refusedMember(
+                409, "camera.key-exists", "/key", "Another camera of the site has this key.")
+        case .timeZoneFixed:
+            self = .refusedMember(
+                409, "site.time-zone-fixed", "/time_zone",
+                "The time zone is fixed once the site has detections.")
+        case .unknownSite:
+            self = .invalidBody([
+                MemberError(pointer: "/site", code: "site.unknown", detail: "must be a site's id")
+            ])
+        case .unknownArea:
+            self = .invalidBody([
+                MemberError(
+                    pointer: "/area", code: "area.unknown", detail: "must be an area of the site")
+            ])
+        case .unknownTimeZone:
+            self = .invalidBody([
+                MemberError(
+                    pointer: "/time_zone", code: "invalid",
+                    detail: "must be a name of the IANA time zone database, such as Europe/Berlin")
+            ])
+        }
+    }
+}

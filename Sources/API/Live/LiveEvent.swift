@@ -1,0 +1,70 @@
+import ControlCentre
+import Store
+
+/// An event as live streams send it, encoded once for all readers.
+public struct LiveEvent: Sendable {
+    let id: EventID
+    let name: String
+    let site: SiteID?
+    /// A whole event block (HTML Standard, section 9.2.6).
+    let bytes: [UInt8]
+
+    /// Nil for what no live stream shows.
+    public init?(_ event: JournalEvent) {
+        guard Self.kinds.contains(where: { event.name.hasPrefix($0) }) else { return nil }
+        id = event.id
+        name = event.name
+        site = event.site
+        bytes = Self.block(id: event.id, name: event.name, data: event.document)
+    }
+
+    private static let kinds = ["alarm.", "site.", "area.", "camera.", "node."]
+
+    /// The names that `types` takes: an event, or the first part of its name.
+    static func isType(_ text: String) -> Bool { types.contains(text) }
+
+    private static let types: Set<String> = {
+        let steps = [
+            "raised", "late", "extended", "cleared", "acknowledged", "released", "confirmed",
+            "dismissed", "commented", "closed", "reopened",
+        ]
+        var types: Set<String> = ["alarm"]
+        for step in steps { types.insert("alarm.\(step)") }
+        for resource in ["site", "area", "camera", "node"] {
+            types.formUnion([resource, "\(resource).created", "\(resource).changed"])
+        }
+        return types
+    }()
+
+    static func block(id: EventID, name: String, data: [UInt8]) -> [UInt8] {
+        var block = Array("id: \(id)\nevent: \(name)\ndata: ".utf8)
+        block.append(contentsOf: data)
+        block.append(contentsOf: "\n\n".utf8)
+        return block
+    }
+
+    /// Carries no event, only the id up to which the reader knows all: without it a filtered
+    /// reader would resume from far back.
+    static func heartbeat(id: EventID) -> [UInt8] { Array(": heartbeat\nid: \(id)\n\n".utf8) }
+
+    static func resync(id: EventID) -> [UInt8] {
+        block(
+            id: id, name: "resync",
+            data: Array(
+                #"{"reason":"the id is older than the replay window; read the lists again"}"#.utf8))
+    }
+}
+
+/// Which events a reader wants.
+struct LiveFilter {
+    let site: SiteID?
+    /// Names of events or their first parts; nil for all.
+    let types: Set<String>?
+
+    func takes(_ event: LiveEvent) -> Bool {
+        if let site, event.site != site { return false }
+        guard let types else { return true }
+        return types.contains(event.name)
+            || types.contains(String(event.name.prefix { $0 != "." }))
+    }
+}

@@ -1,0 +1,177 @@
+import ControlCentre
+import DequeModule
+import EventLoop
+import Store
+
+/// The live streams of one loop and the ring of events that they share.
+///
+/// Readers are cursors into the ring, not queues of their own: ten thousand slow readers cost no
+/// more than their cursors. A reader that has fallen behind the ring reads the journal, of which
+/// a bounded number do so at a time; one that takes nothing for `stallTimeMax` is cut off and may
+/// resume by Last-Event-ID.
+public final class LiveHub {
+    private let database: Database
+    /// How many positions back a reader may begin.
+    private let replayWindow: Int64
+    private var ring: Deque<LiveEvent> = []
+    private var ringBytes = 0
+    /// All events after this one, up to `head`, are in the ring.
+    private var floor: EventID?
+    private(set) var head: EventID?
+    private var streams: [ObjectIdentifier: LiveStream] = [:]
+    private var readingJournal = 0
+    private var waitingForJournal: [LiveStream] = []
+    private var sinceHeartbeat = 0
+    private var isEnding = false
+
+    static let ringEventsMax = 4_096
+    static let ringBytesMax = 4 * 1024 * 1024
+    static let journalReadersMax = 2
+    static let journalPageSize = 200
+    static let heartbeatSeconds = 15
+    static let stallTimeMax: Duration = .seconds(30)
+
+    init(database: Database, replayWindow: Int64) {
+        self.database = database
+        self.replayWindow = replayWindow
+    }
+
+    var readerCount: Int { streams.count }
+
+    // MARK: Feeding
+
+    /// Takes new events in order, and the id up to which all is known now.
+    public func take(_ events: [LiveEvent], head: EventID) {
+        if floor == nil { floor = head }
+        for event in events {
+            ring.append(event)
+            ringBytes += event.bytes.count
+        }
+        while ring.count > Self.ringEventsMax || ringBytes > Self.ringBytesMax,
+            let first = ring.popFirst()
+        {
+            ringBytes -= first.bytes.count
+            floor = first.id
+        }
+        self.head = head
+        for stream in streams.values { stream.wakeIfWaiting() }
+    }
+
+    /// Called once a second: heartbeats, and readers that take nothing.
+    public func tick() {
+        sinceHeartbeat += 1
+        let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
+        if isHeartbeat { sinceHeartbeat = 0 }
+        let now = ContinuousClock.now
+        for stream in Array(streams.values) {
+            if stream.isStalled(at: now) {
+                stream.cutOff()
+            } else if isHeartbeat {
+                stream.heartbeat()
+            }
+        }
+    }
+
+    /// Ends the streams that a token opened.
+    func end(streamsOf token: TokenID) {
+        for stream in Array(streams.values) where stream.token == token { stream.finish() }
+    }
+
+    /// Ends all streams, for a drain; none is begun any more.
+    public func endAll() {
+        isEnding = true
+        for stream in Array(streams.values) { stream.finish() }
+    }
+
+    // MARK: Reading
+
+    func add(_ stream: LiveStream) {
+        streams[ObjectIdentifier(stream)] = stream
+        if isEnding { stream.finish() }
+    }
+
+    func remove(_ stream: LiveStream) {
+        streams[ObjectIdentifier(stream)] = nil
+        waitingForJournal.removeAll { $0 === stream }
+    }
+
+    enum Position {
+        /// In the ring: its events from there on.
+        case ring(ArraySlice<LiveEvent>)
+        /// Behind the ring, within the replay window.
+        case journal
+        /// Older than the replay window.
+        case lost(head: EventID)
+        /// The feed has not told of its head yet.
+        case unknown
+    }
+
+    /// Where a reader stands that has seen everything up to `id`.
+    func position(after id: EventID) -> Position {
+        guard let head, let floor else { return .unknown }
+        if id >= floor {
+            let start = firstIndex(after: id)
+            let end = min(ring.count, start + Self.journalPageSize)
+            return .ring(Array(ring[start..<end])[...])
+        }
+        // 0.0 asks for the oldest event of the window, which is never lost.
+        if id != .origin, id.position < oldestPosition(head) { return .lost(head: head) }
+        return .journal
+    }
+
+    private func oldestPosition(_ head: EventID) -> Int64 { max(0, head.position - replayWindow) }
+
+    private func firstIndex(after id: EventID) -> Int {
+        var low = 0
+        var high = ring.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ring[middle].id > id { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// Reads the journal on for a reader, now or when it is its turn.
+    func readJournal(for stream: LiveStream) {
+        guard readingJournal < Self.journalReadersMax else {
+            waitingForJournal.append(stream)
+            return
+        }
+        readingJournal += 1
+        let after = startingPoint(stream.cursor)
+        let site = stream.filter.site
+        let loop = stream.loop
+        // Sound: hub and stream belong to this loop, which assumeIsolated makes sure of.
+        nonisolated(unsafe) let hub = self
+        nonisolated(unsafe) let reader = stream
+        loop.assumeIsolated { loop in
+            _ = Task {
+                _ = loop
+                await hub.readPage(for: reader, after: after, site: site)
+            }
+        }
+    }
+
+    private func startingPoint(_ cursor: EventID) -> EventID {
+        guard cursor == .origin, let head else { return cursor }
+        // Everything of the oldest position that is still in the window.
+        return EventID(position: oldestPosition(head), ordinal: .max)
+    }
+
+    private func readPage(for stream: LiveStream, after: EventID, site: SiteID?) async {
+        do throws(StoreError) {
+            let page = try await database.events(
+                after: after, site: site, limit: Self.journalPageSize)
+            let isComplete = page.events.count < Self.journalPageSize
+            let last = page.events.last?.id ?? after
+            stream.take(
+                page.events.compactMap { LiveEvent($0) },
+                upTo: isComplete ? max(last, page.head) : last)
+        } catch {
+            // The database is away: the client resumes by Last-Event-ID when it is back.
+            stream.cutOff()
+        }
+        readingJournal -= 1
+        if !waitingForJournal.isEmpty { readJournal(for: waitingForJournal.removeFirst()) }
+    }
+}

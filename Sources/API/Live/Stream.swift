@@ -1,0 +1,52 @@
+import ControlCentre
+import HTTP
+import Store
+
+extension API {
+    func addStream() {
+        add(.get, "/v1/stream", for: [.observer, .shiftSupervisor]) { [unowned self] call in
+            var query = QueryReader(call.request)
+            let site = try query.site(for: call)
+            let types = query.value(
+                "types", expected: "event names or their first parts, parted by commas"
+            ) { text -> Set<String>? in
+                let types = text.split(separator: ",", omittingEmptySubsequences: false)
+                    .map(String.init)
+                return types.allSatisfy(LiveEvent.isType) ? Set(types) : nil
+            }
+            try query.finish()
+            guard let principal = call.principal else { throw Problem.unknown("stream") }
+            let stream = LiveStream(
+                hub: hub, filter: LiveFilter(site: site, types: types), token: principal.token,
+                after: try await startingPoint(of: call), on: loop)
+            var response = Response(streaming: stream, contentType: "text/event-stream")
+            response.fields.append(("cache-control", "no-store"))
+            // nginx would gather events before it passes them on.
+            response.fields.append(("x-accel-buffering", "no"))
+            return response
+        }
+    }
+
+    /// What the reader has seen: `Last-Event-ID`, or everything until now.
+    private func startingPoint(of call: Call) async throws -> EventID {
+        let head = try await database.journalHead()
+        guard let text = call.request.fields.first(named: "last-event-id") else { return head }
+        guard let id = EventID(text) else {
+            throw Problem.invalidEventID("must be position.ordinal, such as 4711.1")
+        }
+        guard id.position <= head.position else {
+            throw Problem.invalidEventID("must be of an event that has been; the newest is \(head)")
+        }
+        return id
+    }
+}
+
+extension Problem {
+    fileprivate static func invalidEventID(_ detail: String) -> Problem {
+        Problem(
+            422, "stream.cursor-invalid", "Last-Event-ID \(detail).",
+            faults: [
+                Fault(.header("Last-Event-ID"), code: "stream.cursor-invalid", detail: detail)
+            ])
+    }
+}

@@ -1,0 +1,57 @@
+import ControlCentre
+import HTTP
+import JSON
+import Store
+
+extension API {
+    func addNodes() {
+        add(.get, "/v1/nodes", for: ConfigurationRoles.readers) { [unowned self] call in
+            var query = QueryReader(call.request)
+            let page = try query.page()
+            let site = try query.site(for: call)
+            try query.finish()
+            return .page(try await database.nodes(of: site, page), for: call.request)
+        }
+        add(.post, "/v1/nodes", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let node = try call.body { NewNode(&$0) }
+            _ = try call.checkedSite(node.site)
+            let outcome = try await database.createNode(
+                node, by: call.author(), at: call.receivedAt)
+            return try .created(outcome, resource: "node", path: "/v1/nodes")
+        }
+        add(.get, "/v1/nodes/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(NodeID.self, of: "node")
+            return try .found(try await database.node(id, only: call.site), resource: "node")
+        }
+        add(.patch, "/v1/nodes/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+            try call.rejectParameters()
+            let id = try call.id(NodeID.self, of: "node")
+            let precondition = try call.precondition()
+            let change = try call.body(mediaTypes: patchMediaTypes) { NodeChange(&$0) }
+            let outcome = try await database.changeNode(
+                id, only: call.site, if: precondition, to: change, by: call.author(),
+                at: call.receivedAt)
+            return try .changed(outcome, resource: "node")
+        }
+    }
+}
+
+extension NewNode {
+    init?(_ reader: inout ObjectReader) {
+        let site = reader.required("site", expected: "a site's id") { SiteID($0) }
+        let name = reader.requiredLine("name", length: 1...200)
+        let model = reader.requiredLine("model", length: 1...100)
+        guard let site, let name, let model else { return nil }
+        self.init(site: site, name: name, model: model)
+    }
+}
+
+extension NodeChange {
+    init?(_ reader: inout ObjectReader) {
+        self.init()
+        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
+        if reader.contains("model") { model = reader.requiredLine("model", length: 1...100) }
+    }
+}

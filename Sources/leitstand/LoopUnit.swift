@@ -1,0 +1,75 @@
+import API
+import EventLoop
+import Logging
+import Server
+import Store
+
+/// What one loop holds: its server, and the API that answers for it.
+final class LoopUnit {
+    let api: API
+    let server: Server
+    private let logger: Logger
+
+    /// How soon after it is due an alarm is cleared at the latest, or an extension journaled.
+    private static let clearInterval: Duration = .milliseconds(500)
+    /// Partitions are made days ahead; this often is looked whether one is missing.
+    private static let partitionInterval: Duration = .seconds(3_600)
+
+    init(
+        _ database: Database, lanes: [LoopBound<IngestLane>], settings: ServerSettings,
+        logger: Logger, on loop: EventLoop
+    ) {
+        let api = API(
+            on: loop, database: database, lanes: lanes, replayWindow: settings.replayWindow,
+            logger: logger)
+        self.api = api
+        self.logger = logger
+        server = Server(responder: api, limits: settings.limits) { [unowned api] in
+            api.observe($0)
+        }
+    }
+
+    /// The live streams' second hand.
+    func keepTime(on loop: isolated EventLoop) {
+        loop.schedule(after: .seconds(1)) {
+            self.api.hub.tick()
+            self.keepTime(on: loop)
+        }
+    }
+
+    /// Clears alarms and makes partitions, for the whole process.
+    func keepHouse(on loop: isolated EventLoop) {
+        Task { await self.clearAlarms(on: loop) }
+        Task { await self.makePartitions(on: loop) }
+    }
+
+    private func clearAlarms(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            await loop.sleep(for: Self.clearInterval)
+            do throws(StoreError) {
+                _ = try await api.database.clearDueAlarms()
+            } catch {
+                // While PostgreSQL is away nothing can be cleared; the next round does it.
+                logger.debug("clearing alarms: \(error)")
+            }
+        }
+    }
+
+    private func makePartitions(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            await loop.sleep(for: Self.partitionInterval)
+            do throws(StoreError) {
+                try await api.database.ensurePartitions()
+            } catch {
+                // Rows of a day without partition go to the default one, and move later.
+                logger.warning("making partitions: \(error)")
+            }
+        }
+    }
+
+    func drain(within time: Duration, on loop: isolated EventLoop) async {
+        api.isDraining = true
+        api.hub.endAll()
+        await server.drain(within: time, on: loop)
+    }
+}
