@@ -118,7 +118,7 @@ public final class API: Responder {
             let endpoint = route.endpoint
             switch endpoint.access {
             case .open:
-                return try await endpoint.handler(Call(request: request, principal: nil))
+                return try await endpoint.handler(self, Call(request: request, principal: nil))
             case .roles(let roles):
                 let principal = try await authenticator.principal(of: request)
                 guard roles.contains(principal.role) else {
@@ -127,7 +127,7 @@ public final class API: Responder {
                         "The role \(principal.role.rawValue) may not do this; it takes "
                             + roles.map(\.rawValue).sorted().joined(separator: " or ") + ".")
                 }
-                return try await endpoint.handler(Call(request: request, principal: principal))
+                return try await endpoint.handler(self, Call(request: request, principal: principal))
             }
         }
     }
@@ -158,21 +158,24 @@ struct Endpoint {
     }
 
     let access: Access
-    let handler: (Call) async throws -> Response
+    /// Takes the API as an argument: a closure that captured it would be kept by what it keeps.
+    let handler: Handler
+
+    typealias Handler = (API, Call) async throws -> Response
 }
 
 extension API {
     /// Adds a route that only some roles may use.
     func add(
         _ method: Method, _ pattern: String, for roles: Set<Role>,
-        _ handler: @escaping (Call) async throws -> Response
+        _ handler: @escaping Endpoint.Handler
     ) {
         router.add(method, pattern, Endpoint(access: .roles(roles), handler: handler))
     }
 
     /// Adds a route that needs no token.
     func addOpen(
-        _ method: Method, _ pattern: String, _ handler: @escaping (Call) async throws -> Response
+        _ method: Method, _ pattern: String, _ handler: @escaping Endpoint.Handler
     ) {
         router.add(method, pattern, Endpoint(access: .open, handler: handler))
     }

@@ -7,22 +7,22 @@ extension API {
     private static let observers: Set<Role> = [.observer, .shiftSupervisor]
 
     func addAlarms() {
-        add(.get, "/v1/alarms", for: Self.observers) { [unowned self] call in
+        add(.get, "/v1/alarms", for: Self.observers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             let filter = try AlarmFilter(&query, for: call)
             try query.finish()
-            return .page(try await database.alarms(filter, page), for: call.request)
+            return .page(try await api.database.alarms(filter, page), for: call.request)
         }
-        add(.get, "/v1/alarms/{id}", for: Self.observers) { [unowned self] call in
+        add(.get, "/v1/alarms/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
             let id = try call.id(AlarmID.self, of: "alarm")
-            guard let alarm = try await database.alarm(id, only: call.site) else {
+            guard let alarm = try await api.database.alarm(id, only: call.site) else {
                 throw Problem.unknown("alarm")
             }
             return .json(alarm)
         }
-        add(.get, "/v1/alarms/{id}/history", for: Self.observers) { [unowned self] call in
+        add(.get, "/v1/alarms/{id}/history", for: Self.observers) { api, call in
             let id = try call.id(AlarmID.self, of: "alarm")
             var query = QueryReader(call.request)
             let limit = query.integer("limit", in: 1...500) ?? 50
@@ -35,7 +35,7 @@ extension API {
             }
             try query.finish()
             guard
-                let history = try await database.history(
+                let history = try await api.database.history(
                     of: id, only: call.site, after: after, limit: limit)
             else { throw Problem.unknown("alarm") }
             return .list(
@@ -61,11 +61,11 @@ extension API {
     private func addStep(
         _ name: String, _ read: @escaping (inout ObjectReader) -> (AlarmStep, note: String?)?
     ) {
-        add(.post, "/v1/alarms/{id}/\(name)", for: Self.observers) { [unowned self] call in
+        add(.post, "/v1/alarms/{id}/\(name)", for: Self.observers) { api, call in
             try call.rejectParameters()
             let id = try call.id(AlarmID.self, of: "alarm")
             let (step, note) = try call.optionalBody { read(&$0) }
-            let result = try await database.apply(
+            let result = try await api.database.apply(
                 step, note: note, to: id, only: call.site, by: call.author(), at: call.receivedAt)
             switch result {
             case .done(let alarm):

@@ -5,32 +5,32 @@ import Store
 
 extension API {
     func addAreas() {
-        add(.get, "/v1/areas", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/areas", for: ConfigurationRoles.readers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
             try query.finish()
-            return .page(try await database.areas(of: site, page), for: call.request)
+            return .page(try await api.database.areas(of: site, page), for: call.request)
         }
-        add(.post, "/v1/areas", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.post, "/v1/areas", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let area = try call.body { NewArea(&$0) }
             _ = try call.checkedSite(area.site)
-            let outcome = try await database.createArea(
+            let outcome = try await api.database.createArea(
                 area, by: call.author(), at: call.receivedAt)
             return try .created(outcome, resource: "area", path: "/v1/areas")
         }
-        add(.get, "/v1/areas/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/areas/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(AreaID.self, of: "area")
-            return try .found(try await database.area(id, only: call.site), resource: "area")
+            return try .found(try await api.database.area(id, only: call.site), resource: "area")
         }
-        add(.patch, "/v1/areas/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.patch, "/v1/areas/{id}", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let id = try call.id(AreaID.self, of: "area")
             let precondition = try call.precondition()
             let change = try call.body(mediaTypes: patchMediaTypes) { AreaChange(&$0) }
-            let outcome = try await database.changeArea(
+            let outcome = try await api.database.changeArea(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
             return try .changed(outcome, resource: "area")

@@ -5,7 +5,7 @@ import Store
 
 extension API {
     func addCameras() {
-        add(.get, "/v1/cameras", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/cameras", for: ConfigurationRoles.readers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
@@ -15,27 +15,27 @@ extension API {
             }
             try query.finish()
             return .page(
-                try await database.cameras(of: site, area: area, key: key, page), for: call.request)
+                try await api.database.cameras(of: site, area: area, key: key, page), for: call.request)
         }
-        add(.post, "/v1/cameras", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.post, "/v1/cameras", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let camera = try call.body { NewCamera(&$0) }
             _ = try call.checkedSite(camera.site)
-            let outcome = try await database.createCamera(
+            let outcome = try await api.database.createCamera(
                 camera, by: call.author(), at: call.receivedAt)
             return try .created(outcome, resource: "camera", path: "/v1/cameras")
         }
-        add(.get, "/v1/cameras/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/cameras/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(CameraID.self, of: "camera")
-            return try .found(try await database.camera(id, only: call.site), resource: "camera")
+            return try .found(try await api.database.camera(id, only: call.site), resource: "camera")
         }
-        add(.patch, "/v1/cameras/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.patch, "/v1/cameras/{id}", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let id = try call.id(CameraID.self, of: "camera")
             let precondition = try call.precondition()
             let change = try call.body(mediaTypes: patchMediaTypes) { CameraChange(&$0) }
-            let outcome = try await database.changeCamera(
+            let outcome = try await api.database.changeCamera(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
             return try .changed(outcome, resource: "camera")

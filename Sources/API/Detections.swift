@@ -9,7 +9,7 @@ extension API {
     static let detectionsMax = 1_000
 
     func addDetections() {
-        add(.get, "/v1/detections", for: [.observer, .shiftSupervisor]) { [unowned self] call in
+        add(.get, "/v1/detections", for: [.observer, .shiftSupervisor]) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             var filter = DetectionFilter()
@@ -20,9 +20,9 @@ extension API {
             filter.from = query.time("from")
             filter.to = query.time("to")
             try query.finish()
-            return .page(try await database.detections(filter, page), for: call.request)
+            return .page(try await api.database.detections(filter, page), for: call.request)
         }
-        add(.post, "/v1/detections", for: [.node]) { [unowned self] call in
+        add(.post, "/v1/detections", for: [.node]) { api, call in
             try call.rejectParameters()
             guard let site = call.principal?.site, let node = call.principal?.node else {
                 throw Problem(403, "role.forbidden", "The token names no node.")
@@ -30,9 +30,9 @@ extension API {
             let sender = Sender(site: site, node: node, receivedAt: call.receivedAt)
             switch try call.json() {
             case .array(let items):
-                return try await post(items, from: sender, requestID: call.request.id)
+                return try await api.post(items, from: sender, requestID: call.request.id)
             case let item:
-                return try await post(item, from: sender)
+                return try await api.post(item, from: sender)
             }
         }
     }

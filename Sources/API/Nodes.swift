@@ -5,32 +5,32 @@ import Store
 
 extension API {
     func addNodes() {
-        add(.get, "/v1/nodes", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/nodes", for: ConfigurationRoles.readers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
             try query.finish()
-            return .page(try await database.nodes(of: site, page), for: call.request)
+            return .page(try await api.database.nodes(of: site, page), for: call.request)
         }
-        add(.post, "/v1/nodes", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.post, "/v1/nodes", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let node = try call.body { NewNode(&$0) }
             _ = try call.checkedSite(node.site)
-            let outcome = try await database.createNode(
+            let outcome = try await api.database.createNode(
                 node, by: call.author(), at: call.receivedAt)
             return try .created(outcome, resource: "node", path: "/v1/nodes")
         }
-        add(.get, "/v1/nodes/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/nodes/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(NodeID.self, of: "node")
-            return try .found(try await database.node(id, only: call.site), resource: "node")
+            return try .found(try await api.database.node(id, only: call.site), resource: "node")
         }
-        add(.patch, "/v1/nodes/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.patch, "/v1/nodes/{id}", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let id = try call.id(NodeID.self, of: "node")
             let precondition = try call.precondition()
             let change = try call.body(mediaTypes: patchMediaTypes) { NodeChange(&$0) }
-            let outcome = try await database.changeNode(
+            let outcome = try await api.database.changeNode(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
             return try .changed(outcome, resource: "node")

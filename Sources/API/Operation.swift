@@ -8,28 +8,28 @@ import Yams
 
 extension API {
     func addOperation() {
-        addOpen(.get, "/livez") { call in
+        addOpen(.get, "/livez") { _, call in
             try call.rejectParameters()
             return .json(Array("{\"status\":\"alive\"}".utf8))
         }
-        addOpen(.get, "/readyz") { [unowned self] call in
+        addOpen(.get, "/readyz") { api, call in
             try call.rejectParameters()
-            if isDraining {
+            if api.isDraining {
                 throw Problem(
                     503, "server.draining", "The server is stopping.",
                     fields: [("retry-after", "1")])
             }
-            try await database.ping()
+            try await api.database.ping()
             return .json(Array("{\"status\":\"ready\"}".utf8))
         }
-        addOpen(.get, "/openapi.json") { call in
+        addOpen(.get, "/openapi.json") { _, call in
             try call.rejectParameters()
             return .json(contractJSON)
         }
-        add(.get, "/metrics", for: [.monitor]) { [unowned self] call in
+        add(.get, "/metrics", for: [.monitor]) { api, call in
             try call.rejectParameters()
             var total = Metrics()
-            for peer in peers {
+            for peer in api.peers {
                 total.add(
                     await peer.run { api, loop in
                         var metrics = api.metrics

@@ -5,13 +5,13 @@ import Store
 
 extension API {
     func addSites() {
-        add(.get, "/v1/sites", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/sites", for: ConfigurationRoles.readers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page { SiteID($0) != nil }
             try query.finish()
-            return .page(try await database.sites(only: call.site, page), for: call.request)
+            return .page(try await api.database.sites(only: call.site, page), for: call.request)
         }
-        add(.post, "/v1/sites", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.post, "/v1/sites", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let site = try call.body { NewSite(&$0) }
             // Whoever is bound to a site cannot make another.
@@ -19,21 +19,21 @@ extension API {
                 throw Problem(
                     403, "role.forbidden", "Only an administrator of all sites may create a site.")
             }
-            let outcome = try await database.createSite(
+            let outcome = try await api.database.createSite(
                 site, by: call.author(), at: call.receivedAt)
             return try .created(outcome, resource: "site", path: "/v1/sites")
         }
-        add(.get, "/v1/sites/{id}", for: ConfigurationRoles.readers) { [unowned self] call in
+        add(.get, "/v1/sites/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(SiteID.self, of: "site")
-            return try .found(try await database.site(id, only: call.site), resource: "site")
+            return try .found(try await api.database.site(id, only: call.site), resource: "site")
         }
-        add(.patch, "/v1/sites/{id}", for: ConfigurationRoles.writers) { [unowned self] call in
+        add(.patch, "/v1/sites/{id}", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
             let id = try call.id(SiteID.self, of: "site")
             let precondition = try call.precondition()
             let change = try call.body(mediaTypes: patchMediaTypes) { SiteChange(&$0) }
-            let outcome = try await database.changeSite(
+            let outcome = try await api.database.changeSite(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
             return try .changed(outcome, resource: "site")

@@ -6,14 +6,14 @@ import Store
 
 extension API {
     func addTokens() {
-        add(.get, "/v1/tokens", for: [.administrator, .auditor]) { [unowned self] call in
+        add(.get, "/v1/tokens", for: [.administrator, .auditor]) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
             try query.finish()
-            return .page(try await database.tokens(only: site, page), for: call.request)
+            return .page(try await api.database.tokens(only: site, page), for: call.request)
         }
-        add(.post, "/v1/tokens", for: [.administrator]) { [unowned self] call in
+        add(.post, "/v1/tokens", for: [.administrator]) { api, call in
             try call.rejectParameters()
             var token = try call.body { NewToken(&$0, at: call.receivedAt) }
             if let bound = call.site {
@@ -24,9 +24,9 @@ extension API {
                 token.site = bound
             }
             if let node = token.node, token.site == nil {
-                token.site = try await database.siteOfNode(node)
+                token.site = try await api.database.siteOfNode(node)
             }
-            switch try await database.createToken(token, by: call.author(), at: call.receivedAt) {
+            switch try await api.database.createToken(token, by: call.author(), at: call.receivedAt) {
             case .created(let document, let secret):
                 var writer = JSONWriter()
                 writer.value(secret)
@@ -44,15 +44,15 @@ extension API {
                 ])
             }
         }
-        add(.post, "/v1/tokens/{id}/revoke", for: [.administrator]) { [unowned self] call in
+        add(.post, "/v1/tokens/{id}/revoke", for: [.administrator]) { api, call in
             try call.rejectParameters()
             let id = try call.id(TokenID.self, of: "token")
             try call.optionalBody { _ in () }
-            let outcome = try await database.revokeToken(
+            let outcome = try await api.database.revokeToken(
                 id, only: call.site, by: call.author(), at: call.receivedAt)
             guard case .revoked(let document) = outcome else { throw Problem.unknown("token") }
             // All loops have forgotten it before the answer goes out.
-            for peer in peers {
+            for peer in api.peers {
                 await peer.run { api, loop in api.revoke(id, on: loop) }
             }
             return .json(document)

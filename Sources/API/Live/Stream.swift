@@ -4,7 +4,7 @@ import Store
 
 extension API {
     func addStream() {
-        add(.get, "/v1/stream", for: [.observer, .shiftSupervisor]) { [unowned self] call in
+        add(.get, "/v1/stream", for: [.observer, .shiftSupervisor]) { api, call in
             var query = QueryReader(call.request)
             let site = try query.site(for: call)
             let types = query.value(
@@ -17,8 +17,8 @@ extension API {
             try query.finish()
             guard let principal = call.principal else { throw Problem.unknown("stream") }
             let stream = LiveStream(
-                hub: hub, filter: LiveFilter(site: site, types: types), token: principal.token,
-                after: try await startingPoint(of: call), on: loop)
+                hub: api.hub, filter: LiveFilter(site: site, types: types), token: principal.token,
+                after: try await api.startingPoint(of: call), on: api.loop)
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
             // nginx would gather events before it passes them on.
@@ -28,7 +28,7 @@ extension API {
     }
 
     /// What the reader has seen: `Last-Event-ID`, or everything until now.
-    private func startingPoint(of call: Call) async throws -> EventID {
+    fileprivate func startingPoint(of call: Call) async throws -> EventID {
         let head = try await database.journalHead()
         guard let text = call.request.fields.first(named: "last-event-id") else { return head }
         guard let id = EventID(text) else {
