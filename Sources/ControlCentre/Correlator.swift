@@ -16,8 +16,9 @@
 /// - An active episode is cleared when a detection, timely or late, comes more than `quiet` after it,
 ///   and at once when it is raised although another episode starts more than `quiet` after it.
 ///
-/// So what goes on now is heard: neither a backlog's late beginning nor a cleared episode that was
-/// stretched over an active one takes the timely detections away in silence.
+/// So each timely detection belongs to an alarm that rang, and an active alarm in reach is never
+/// starved. What only continues a cleared episode that did ring does not ring again, even if late
+/// detections bridged the gap.
 ///
 /// At most one episode of a key is active. For one becomes active only when a timely detection raises
 /// it, and then the active one, which rang and yet is not in reach, lies more than `quiet` before the
