@@ -11,7 +11,7 @@ public struct CorrelationRule: Hashable, Sendable {
     public var quiet: Duration
     /// How long beyond ``quiet`` an episode is kept active by the clock, for detections under way.
     public var arrivalAllowance: Duration
-    /// The age on arrival beyond which a detection is late: it never rings.
+    /// The age on arrival beyond which a detection is late: it never rings. Any other is timely.
     public var lateAfter: Duration
     /// The age on arrival beyond which a detection is only counted. By default 72 hours, the time
     /// for which recordings are kept (§ 44 (10) PolG BW): an alarm would have no picture.

@@ -5,18 +5,26 @@
 ///
 /// - One that is older than the retention period, or below the confidence threshold, touches
 ///   nothing.
-/// - One within `quiet` of an episode's interval (ends included) joins it; of several, the one that
-///   starts first. It widens the interval. A cleared episode stays cleared, and its end moves
-///   along, so a detection that joins an alarm born late does not ring either. Episodes never
-///   merge. Whether an observer has closed the alarm plays no part.
-/// - Any other raises an episode, or, if it is late, opens one that is born cleared.
-/// - An active episode is cleared when a detection comes more than `quiet` after it, and at once
-///   when it is raised although another episode starts more than `quiet` after it.
+/// - A timely one joins an episode within `quiet` of whose interval (ends included) it lies, but never
+///   one that was born late, for that one never rang. Of several it joins the active one, if that is
+///   among them, else the one that starts first, of these the one with the least id. If there is
+///   none, it raises an episode.
+/// - A late one joins any episode within `quiet`, of several the one that starts first, of these the
+///   one with the least id. If there is none, it opens one that is born cleared.
+/// - Joining widens the interval. A cleared episode stays cleared, and its end moves along. Episodes
+///   never merge. Whether an observer has closed the alarm plays no part.
+/// - An active episode is cleared when a detection, timely or late, comes more than `quiet` after it,
+///   and at once when it is raised although another episode starts more than `quiet` after it.
 ///
-/// So at most one episode of a key is active, and it is the one that starts last: whatever raises an
-/// episode lies more than `quiet` from every other, which clears the active one if it is earlier and
-/// the new one if any is later; and no joining changes the order of two starts, since a detection
-/// that joins the later of two lies after the earlier one.
+/// So each timely detection belongs to an alarm that rang, and an active alarm in reach is never
+/// starved. What only continues a cleared episode that did ring does not ring again, even if late
+/// detections bridged the gap.
+///
+/// At most one episode of a key is active. For one becomes active only when a timely detection raises
+/// it, and then the active one, which rang and yet is not in reach, lies more than `quiet` before the
+/// detection, which clears it, or more than `quiet` after, which clears the new one. The active one
+/// need not start last: one born late may start soon after it, and a detection before both may have
+/// drawn its start ahead of a cleared one's.
 public struct Correlator: Sendable {
     /// The rule that is applied.
     public let rule: CorrelationRule
@@ -31,13 +39,15 @@ public struct Correlator: Sendable {
     ///
     /// - each whose `last` is at or after the window's lower bound and whose `start` is at or before
     ///   its upper bound,
-    /// - and the one that starts last, which is also the only one that can be active.
+    /// - the active one, if any, since a detection may clear it from afar,
+    /// - and the one that starts last; of several that start together, any.
     ///
-    /// That is enough. Any other episode ends more than `quiet` before every detection or starts more
-    /// than `quiet` after every one. So none joins it first, hence none at all: its interval stays
-    /// as it is, however far joining widens the intervals of others. What remains is that a later
-    /// episode clears one just raised; for that its existence suffices, and the one that starts last
-    /// bears witness to it.
+    /// That is enough. Any other episode is cleared already, and it ends more than `quiet` before
+    /// every detection or starts more than `quiet` after every one. So none joins it first, hence
+    /// none at all: it stays as it is, however far joining widens the intervals of others. What
+    /// remains is that it has an episode cleared that is raised more than `quiet` before its start.
+    /// Then it starts beyond the window's upper bound, the one that starts last does so too, is out
+    /// of reach likewise, and bears the same witness.
     public func searchWindow(
         for detections: [CorrelatedDetection]
     ) -> ClosedRange<Timestamp>? {
@@ -61,7 +71,7 @@ public struct Correlator: Sendable {
     ///   - detections: The group's new detections of the key, in any order. A resent one is not new;
     ///     it would count again.
     ///   - episodes: Of the key's episodes those that ``searchWindow(for:)`` asks for, in any order;
-    ///     more do no harm.
+    ///     more of them do no harm. At most one is active.
     ///   - makeID: Called once for each episode that is raised or opened, in the order of their
     ///     instants.
     public func decide(

@@ -14,7 +14,8 @@ public struct Episode: Hashable, Sendable {
     public private(set) var detectionCount: Int
     /// The greatest confidence among them.
     public private(set) var maxConfidence: Double
-    /// Whether a late detection opened it, so that it was born cleared and never rang.
+    /// Whether a late detection opened it, so that it was born cleared and never rang. Only late
+    /// detections join it.
     public let late: Bool
 
     /// An episode with these values, as the store keeps it.

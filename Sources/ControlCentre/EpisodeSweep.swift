@@ -1,9 +1,11 @@
 /// One pass over a key's episodes by detections whose instants never go back.
 ///
 /// Since the instants ascend, an episode that ended more than `quiet` before one of them is out of
-/// reach for good. So the episode to join is found by moving a mark along the list of episodes,
-/// sorted by start: the first in reach of the past is the only candidate, for every later one starts
-/// later still.
+/// reach for good. So each kind of episode, those that rang and those born late, is a queue sorted by
+/// start, and the first that is not over is the only one of the queue that can be joined for starting
+/// first. An episode that is joined before its start comes to start at that instant, before whatever
+/// else is still to start; that keeps the queue sorted, as only its first is joined so. The active
+/// episode alone may be joined from further back, hence is looked at by itself until it is over.
 struct EpisodeSweep {
     private struct Track {
         let before: Episode?
@@ -11,27 +13,38 @@ struct EpisodeSweep {
         var events: [EpisodeEvent] = []
     }
 
+    /// The episodes of one kind that may still be joined.
+    private struct Queue {
+        /// The given ones, by start and id as they were given.
+        var given: ArraySlice<Int>
+        /// The last one brought forth. Nothing of its kind was in reach then, so any before it is
+        /// over.
+        var newborn: Int?
+
+        /// The only ones that can start first.
+        var heads: [Int] { [newborn, given.first].compactMap(\.self) }
+    }
+
     private let quiet: Duration
     /// The given episodes by start and id, then those brought forth, in the order of their making.
     private var tracks: [Track]
-    private let givenCount: Int
-    /// The first of the given episodes that is still in reach.
-    private var mark = 0
-    /// The last episode brought forth, while in reach. It starts before any that ``mark`` may show.
-    private var newborn: Int?
-    /// The active episodes: at most one, unless more were given.
-    private var active: [Int]
+    /// When the last of the given episodes starts. It stays true: an episode that starts more than
+    /// `quiet` after an instant has been out of reach of all before.
+    private let latestStart: Timestamp?
+    private var rung: Queue
+    private var bornLate: Queue
+    private var active: Int?
     /// The tracks with an event, in the order of their first.
     private var touched: [Int] = []
 
     init(over episodes: [Episode], quiet: Duration) {
         self.quiet = quiet
-        tracks =
-            episodes
-            .sorted { ($0.start, $0.id) < ($1.start, $1.id) }
-            .map { Track(before: $0, episode: $0) }
-        givenCount = tracks.count
-        active = tracks.indices.filter { [tracks] in tracks[$0].episode.condition == .active }
+        let sorted = episodes.sorted { ($0.start, $0.id) < ($1.start, $1.id) }
+        tracks = sorted.map { Track(before: $0, episode: $0) }
+        latestStart = sorted.last?.start
+        rung = Queue(given: sorted.indices.filter { !sorted[$0].late }[...])
+        bornLate = Queue(given: sorted.indices.filter { sorted[$0].late }[...])
+        active = sorted.firstIndex { $0.condition == .active }
     }
 
     /// What the detections did, in the order in which episodes were first touched.
@@ -50,31 +63,62 @@ struct EpisodeSweep {
         confidence: Double, at instant: Timestamp, late: Bool, makeID: () -> AlarmID
     ) -> AlarmID {
         clearActive(before: instant)
-        if let index = reachable(at: instant) {
+        rung = dropping(rung, before: instant)
+        bornLate = dropping(bornLate, before: instant)
+        if let index = late ? lateChoice(at: instant) : timelyChoice(at: instant) {
             extend(index, confidence: confidence, at: instant)
             return tracks[index].episode.id
         }
         let id = makeID()
-        bringForth(id, confidence: confidence, at: instant, late: late)
+        if late {
+            openLate(id, confidence: confidence, at: instant)
+        } else {
+            raise(id, confidence: confidence, at: instant)
+        }
         return id
     }
+
+    // What is in reach
 
     private func isOver(_ index: Int, at instant: Timestamp) -> Bool {
         tracks[index].episode.last + quiet < instant
     }
 
-    private mutating func clearActive(before instant: Timestamp) {
-        for position in active.indices.reversed() where isOver(active[position], at: instant) {
-            clear(active.remove(at: position))
-        }
+    private func hasNeared(_ index: Int, at instant: Timestamp) -> Bool {
+        tracks[index].episode.start - quiet <= instant
     }
 
-    private mutating func reachable(at instant: Timestamp) -> Int? {
-        if let newborn, !isOver(newborn, at: instant) { return newborn }
-        newborn = nil
-        while mark < givenCount, isOver(mark, at: instant) { mark += 1 }
-        guard mark < givenCount, tracks[mark].episode.start - quiet <= instant else { return nil }
-        return mark
+    private func dropping(_ queue: Queue, before instant: Timestamp) -> Queue {
+        var queue = queue
+        if let newborn = queue.newborn, isOver(newborn, at: instant) { queue.newborn = nil }
+        queue.given = queue.given.drop { isOver($0, at: instant) }
+        return queue
+    }
+
+    private func timelyChoice(at instant: Timestamp) -> Int? {
+        if let active, hasNeared(active, at: instant) { return active }
+        return first(of: rung.heads, at: instant)
+    }
+
+    private func lateChoice(at instant: Timestamp) -> Int? {
+        first(of: rung.heads + bornLate.heads + [active].compactMap(\.self), at: instant)
+    }
+
+    private func first(of candidates: [Int], at instant: Timestamp) -> Int? {
+        candidates
+            .filter { hasNeared($0, at: instant) }
+            .min {
+                let (one, other) = (tracks[$0].episode, tracks[$1].episode)
+                return (one.start, one.id) < (other.start, other.id)
+            }
+    }
+
+    // What a detection does
+
+    private mutating func clearActive(before instant: Timestamp) {
+        guard let active, isOver(active, at: instant) else { return }
+        clear(active)
+        self.active = nil
     }
 
     private mutating func extend(_ index: Int, confidence: Double, at instant: Timestamp) {
@@ -86,22 +130,29 @@ struct EpisodeSweep {
         }
     }
 
-    private mutating func bringForth(
-        _ id: AlarmID, confidence: Double, at instant: Timestamp, late: Bool
-    ) {
-        let index = tracks.count
-        tracks.append(
-            Track(
-                before: nil,
-                episode: Episode(
-                    id: id, raisedAt: instant, start: instant, last: instant,
-                    clearedAt: late ? instant + quiet : nil, detectionCount: 1,
-                    maxConfidence: confidence, late: late)))
-        newborn = index
-        guard !late else { return note(.lateBorn, of: index) }
+    private mutating func raise(_ id: AlarmID, confidence: Double, at instant: Timestamp) {
+        let index = bringForth(
+            Episode(
+                id: id, raisedAt: instant, start: instant, last: instant, clearedAt: nil,
+                detectionCount: 1, maxConfidence: confidence, late: false))
+        rung.newborn = index
         note(.raised, of: index)
-        // The marked episode did not take the detection, so it starts more than `quiet` after it.
-        if mark < givenCount { clear(index) } else { active.append(index) }
+        if let latestStart, instant < latestStart - quiet { clear(index) } else { active = index }
+    }
+
+    private mutating func openLate(_ id: AlarmID, confidence: Double, at instant: Timestamp) {
+        let index = bringForth(
+            Episode(
+                id: id, raisedAt: instant, start: instant, last: instant,
+                clearedAt: instant + quiet, detectionCount: 1, maxConfidence: confidence,
+                late: true))
+        bornLate.newborn = index
+        note(.lateBorn, of: index)
+    }
+
+    private mutating func bringForth(_ episode: Episode) -> Int {
+        tracks.append(Track(before: nil, episode: episode))
+        return tracks.endIndex - 1
     }
 
     private mutating func clear(_ index: Int) {

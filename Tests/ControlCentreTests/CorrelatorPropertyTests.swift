@@ -5,17 +5,22 @@ import Testing
 private struct Replay {
     let correlator = Correlator(rule: CorrelationRule())
     let numbers = AlarmNumbers()
-    var episodes: [AlarmID: Episode] = [:]
+    var episodes: [AlarmID: Episode]
 
-    /// What the store fetches for a group, in no particular order.
+    init(episodes: [Episode] = []) {
+        self.episodes = Dictionary(uniqueKeysWithValues: episodes.map { ($0.id, $0) })
+    }
+
+    /// What the store fetches for a group, in no particular order: what the window asks for, the
+    /// active one and the one that starts last.
     func fetched(for detections: [CorrelatedDetection]) -> [Episode] {
         guard let window = correlator.searchWindow(for: detections) else { return [] }
-        let latest = episodes.values.max { $0.start < $1.start }
         return episodes.values.filter {
-            $0.id == latest?.id
-                || ($0.last >= window.lowerBound && $0.start <= window.upperBound)
+            $0.id == latest?.id || $0.condition == .active || $0.isIn(window)
         }
     }
+
+    var latest: Episode? { episodes.values.max { ($0.start, $0.id) < ($1.start, $1.id) } }
 
     func decide(
         _ detections: [CorrelatedDetection], given: [Episode], makeID: () -> AlarmID
@@ -24,9 +29,13 @@ private struct Replay {
     }
 
     mutating func take(_ group: RandomHistory.Group) -> CorrelationDecision {
-        clear(now: group.receivedAt)
+        clear(now: group.takenAt)
+        return take(group.detections)
+    }
+
+    mutating func take(_ detections: [CorrelatedDetection]) -> CorrelationDecision {
         let decision = decide(
-            group.detections, given: fetched(for: group.detections), makeID: numbers.make)
+            detections, given: fetched(for: detections), makeID: numbers.make)
         for change in decision.changes { episodes[change.after.id] = change.after }
         return decision
     }
@@ -43,6 +52,12 @@ private struct Replay {
     }
 }
 
+extension Episode {
+    fileprivate func isIn(_ window: ClosedRange<Timestamp>) -> Bool {
+        last >= window.lowerBound && start <= window.upperBound
+    }
+}
+
 @Suite struct `Whatever is delivered in whatever order` {
     private static let seeds: ClosedRange<UInt64> = 1...60
 
@@ -52,7 +67,7 @@ private struct Replay {
         var reference = ReferenceCorrelator(rule: replay.correlator.rule)
         for group in RandomHistory(seed: seed).groups {
             let decision = replay.take(group)
-            reference.clear(now: group.receivedAt)
+            reference.clear(now: group.takenAt)
             let expected = reference.take(group.detections)
 
             #expect(decision.outcomes == group.detections.map { expected[$0.id] })
@@ -63,10 +78,10 @@ private struct Replay {
     }
 
     @Test(arguments: seeds)
-    func `the episodes in the search window and the latest are enough`(seed: UInt64) {
+    func `the episodes in the search window, the active and the latest are enough`(seed: UInt64) {
         var replay = Replay()
         for group in RandomHistory(seed: seed).groups {
-            replay.clear(now: group.receivedAt)
+            replay.clear(now: group.takenAt)
             let all = Array(replay.episodes.values)
 
             let fromAll = replay.decide(
@@ -87,7 +102,7 @@ private struct Replay {
         var generator = SplitMix64(seed: seed)
         var replay = Replay()
         for group in RandomHistory(seed: seed).groups {
-            replay.clear(now: group.receivedAt)
+            replay.clear(now: group.takenAt)
             let given = replay.fetched(for: group.detections)
             let order = group.detections.indices.shuffled(using: &generator)
 
@@ -107,7 +122,7 @@ private struct Replay {
     func `deciding a group again, as after a lost transaction, comes to the same`(seed: UInt64) {
         var replay = Replay()
         for group in RandomHistory(seed: seed).groups {
-            replay.clear(now: group.receivedAt)
+            replay.clear(now: group.takenAt)
             let given = replay.fetched(for: group.detections)
 
             let first = replay.decide(
@@ -121,15 +136,52 @@ private struct Replay {
     }
 
     @Test(arguments: seeds)
-    func `at most one episode is active, the one that starts last`(seed: UInt64) {
+    func `after each group at most one episode is active`(seed: UInt64) {
         var replay = Replay()
         for group in RandomHistory(seed: seed).groups {
             _ = replay.take(group)
 
-            let active = replay.episodes.values.filter { $0.condition == .active }
-            let latest = replay.episodes.values.map(\.start).max()
-            #expect(active.count <= 1)
-            #expect(active.allSatisfy { $0.start == latest })
+            #expect(replay.episodes.values.count { $0.condition == .active } <= 1)
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `a timely detection belongs to an alarm that rang, a late one raises none`(seed: UInt64) {
+        var replay = Replay()
+        let lateAfter = replay.correlator.rule.lateAfter
+        for group in RandomHistory(seed: seed).groups {
+            let decision = replay.take(group)
+
+            var timelyJoined: Set<AlarmID> = []
+            for (detection, outcome) in zip(group.detections, decision.outcomes) {
+                guard case .joined(let alarm) = outcome, detection.age <= lateAfter else {
+                    continue
+                }
+                timelyJoined.insert(alarm)
+                #expect(replay.episodes[alarm]?.late == false)
+            }
+            for change in decision.changes where change.events.first == .raised {
+                #expect(timelyJoined.contains(change.after.id))
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `an alarm that stays active takes each timely detection in its reach`(seed: UInt64) {
+        var replay = Replay()
+        let rule = replay.correlator.rule
+        for group in RandomHistory(seed: seed).groups {
+            replay.clear(now: group.takenAt)
+            let active = replay.episodes.values.first { $0.condition == .active }
+            let decision = replay.take(group)
+            guard let active, replay.episodes[active.id]?.condition == .active else { continue }
+
+            for (detection, outcome) in zip(group.detections, decision.outcomes) {
+                guard case .joined(let alarm) = outcome, detection.age <= rule.lateAfter,
+                    detection.effectiveAt >= active.start - rule.quiet
+                else { continue }
+                #expect(alarm == active.id)
+            }
         }
     }
 
@@ -192,12 +244,66 @@ private struct Replay {
         while let last = rest.prefix(Int.random(in: 1...20, using: &generator)).last {
             let group = rest.prefix { $0.occurredAt <= last.occurredAt }
             rest = rest.dropFirst(group.count)
-            _ = parted.take(RandomHistory.Group(receivedAt: at(0), detections: Array(group)))
+            _ = parted.take(RandomHistory.Group(takenAt: at(0), detections: Array(group)))
         }
 
         var whole = Replay()
-        _ = whole.take(RandomHistory.Group(receivedAt: at(0), detections: stream))
+        _ = whole.take(RandomHistory.Group(takenAt: at(0), detections: stream))
 
         #expect(parted.episodes == whole.episodes)
+    }
+}
+
+@Suite struct `Whatever a key's store holds` {
+    private static let seeds: ClosedRange<UInt64> = 1...20
+
+    private func moments(seed: UInt64) -> [RandomMoment] {
+        var generator = SplitMix64(seed: seed)
+        return (0..<250).map { _ in RandomMoment(using: &generator) }
+    }
+
+    @Test(arguments: seeds)
+    func `a group is decided as the plain reference does, from what is fetched`(seed: UInt64) {
+        for moment in moments(seed: seed) {
+            var replay = Replay(episodes: moment.episodes)
+            var reference = ReferenceCorrelator(
+                rule: replay.correlator.rule, episodes: moment.episodes)
+
+            let decision = replay.take(moment.detections)
+            let expected = reference.take(moment.detections)
+
+            #expect(decision.outcomes == moment.detections.map { expected[$0.id] })
+            #expect(
+                replay.episodes.values.sorted { $0.id < $1.id }
+                    == reference.episodes.sorted { $0.id < $1.id })
+            #expect(replay.episodes.values.count { $0.condition == .active } <= 1)
+        }
+    }
+
+    @Test func `of the search window, the active and the latest none can be spared`() {
+        var needed: Set<String> = []
+        for moment in moments(seed: 1) {
+            let replay = Replay(episodes: moment.episodes)
+            guard let window = replay.correlator.searchWindow(for: moment.detections) else {
+                continue
+            }
+            let latest = replay.latest?.id
+            let given = replay.fetched(for: moment.detections)
+            let whole = replay.correlator.decide(moment.detections, given: given)
+            for episode in given {
+                let others = given.filter { $0 != episode }
+                guard replay.correlator.decide(moment.detections, given: others) != whole else {
+                    continue
+                }
+                switch (episode.isIn(window), episode.condition, episode.id == latest) {
+                case (true, .cleared, false): needed.insert("window")
+                case (false, .active, false): needed.insert("active")
+                case (false, .cleared, true): needed.insert("latest")
+                default: break
+                }
+            }
+        }
+
+        #expect(needed == ["window", "active", "latest"])
     }
 }

@@ -74,9 +74,9 @@ import Testing
         #expect(decision.changes.first?.after.last == at(50))
     }
 
-    @Test func `a chain that grows over a later episode's time leaves that episode alone`() {
+    @Test func `a chain that grows over a later cleared episode leaves that episode alone`() {
         let earlier = episode(1, from: 0, to: 0, clearedAt: 30)
-        let later = episode(2, from: 80, to: 80)
+        let later = episode(2, from: 80, to: 80, clearedAt: 110)
 
         let decision = correlator.decide(
             [detection(1, at: 25), detection(2, at: 50), detection(3, at: 80)],
@@ -87,9 +87,9 @@ import Testing
         #expect(decision.changes.first?.after.last == at(80))
     }
 
-    @Test func `of two episodes in reach the one that starts first is extended`() {
+    @Test func `of two cleared episodes in reach the one that starts first is extended`() {
         let earlier = episode(2, from: 0, to: 0, clearedAt: 30)
-        let later = episode(1, from: 40, to: 40)
+        let later = episode(1, from: 40, to: 40, clearedAt: 70)
 
         let decision = correlator.decide([detection(1, at: 20)], given: [later, earlier])
 
@@ -99,14 +99,49 @@ import Testing
     @Test func `of two that start together the lesser id is extended`() {
         let decision = correlator.decide(
             [detection(1, at: 5)],
-            given: [episode(2, from: 0, to: 0), episode(1, from: 0, to: 0, clearedAt: 30)])
+            given: [
+                episode(2, from: 0, to: 0, clearedAt: 30),
+                episode(1, from: 0, to: 0, clearedAt: 30),
+            ])
 
         #expect(decision.outcomes == [.joined(alarm(1))])
     }
 
+    @Test func `an active alarm in reach is extended, though a cleared one starts first`() {
+        let cleared = episode(1, from: 0, to: 0, clearedAt: 30)
+        let active = episode(2, from: 40, to: 40)
+
+        let decision = correlator.decide([detection(1, at: 20)], given: [cleared, active])
+
+        #expect(decision.outcomes == [.joined(alarm(2))])
+        #expect(decision.changes.first?.after.start == at(20))
+    }
+
+    @Test func `an active alarm is not starved by a cleared one that was stretched over it`() {
+        let stretched = episode(1, from: -60, to: 100, clearedAt: 130)
+        let active = episode(2, from: 0, to: 0)
+
+        let decision = correlator.decide(
+            [20, 40, 60, 80].map { detection($0, at: $0) }, given: [stretched, active])
+
+        #expect(decision.outcomes == Array(repeating: .joined(alarm(2)), count: 4))
+        #expect(decision.changes.map(\.events) == [[.extended(by: 4)]])
+        #expect(decision.changes.first?.after.condition == .active)
+    }
+
+    @Test func `an alarm that was drawn ahead of a cleared one starts first from then on`() {
+        let cleared = episode(1, from: 35, to: 35, clearedAt: 65)
+        let active = episode(2, from: 40, to: 40)
+
+        let decision = correlator.decide(
+            [detection(1, at: 20), detection(2, at: 30, receivedAt: 300)], given: [cleared, active])
+
+        #expect(decision.outcomes == [.joined(alarm(2)), .joined(alarm(2))])
+    }
+
     @Test func `episodes never merge, even when their intervals come to overlap`() {
         let earlier = episode(1, from: 0, to: 20, clearedAt: 50)
-        let later = episode(2, from: 55, to: 55)
+        let later = episode(2, from: 55, to: 55, clearedAt: 85)
 
         let decision = correlator.decide(
             [detection(1, at: 45), detection(2, at: 60)], given: [earlier, later])
@@ -120,7 +155,7 @@ import Testing
             detection(2, at: 0, receivedAt: 10), detection(1, at: 0, receivedAt: 300),
         ])
 
-        #expect(decision.changes.map(\.events) == [[.lateBorn, .extended(by: 1)]])
+        #expect(decision.changes.map(\.events) == [[.lateBorn], [.raised]])
     }
 
     @Test func `one id at two times of occurrence is two detections in the order of these`() {
@@ -129,8 +164,8 @@ import Testing
 
         let decision = correlator.decide([late, ahead])
 
-        #expect(decision.changes.map(\.events) == [[.lateBorn, .extended(by: 1)]])
-        #expect(decision == correlator.decide([ahead, late]))
+        #expect(decision.changes.map(\.events) == [[.lateBorn], [.raised]])
+        #expect(decision.changes == correlator.decide([ahead, late]).changes)
     }
 
     // The instant at which a detection counts
@@ -227,13 +262,79 @@ import Testing
         #expect(decision.changes.first?.after.late == false)
     }
 
-    @Test func `an alarm born late is extended without ringing, also by a timely detection`() {
+    @Test func `a late detection extends an alarm born late, a timely one rings beside it`() {
         let decision = correlator.decide([
-            detection(1, at: 0, receivedAt: 65), detection(2, at: 20, receivedAt: 65),
+            detection(1, at: 0, receivedAt: 65), detection(2, at: 3, receivedAt: 65),
+            detection(3, at: 20, receivedAt: 65), detection(4, at: 25, receivedAt: 65),
         ])
 
-        #expect(decision.changes.map(\.events) == [[.lateBorn, .extended(by: 1)]])
+        #expect(
+            decision.changes.map(\.events) == [
+                [.lateBorn, .extended(by: 1)], [.raised, .extended(by: 1)],
+            ])
+        #expect(decision.changes.map(\.after.late) == [true, false])
+        #expect(decision.changes.map(\.after.clearedAt) == [at(33), nil])
+    }
+
+    @Test(arguments: [-20, 20])
+    func `a stored alarm born late does not keep a timely detection from ringing`(second: Int) {
+        let decision = correlator.decide(
+            [detection(1, at: second)],
+            given: [episode(1, from: 0, to: 0, clearedAt: 30, late: true)])
+
+        #expect(decision.changes.map(\.events) == [[.raised]])
+        #expect(decision.changes.first?.after.condition == .active)
+    }
+
+    @Test(arguments: [true, false])
+    func `a late detection still joins silently the episode that starts first`(isLate: Bool) {
+        let cleared = episode(1, from: 0, to: 0, clearedAt: 30, late: isLate)
+        let active = episode(2, from: 40, to: 40)
+
+        let decision = correlator.decide(
+            [detection(1, at: 20, receivedAt: 300)], given: [cleared, active])
+
+        #expect(decision.outcomes == [.joined(alarm(1))])
+        #expect(decision.changes.map(\.events) == [[.extended(by: 1)]])
         #expect(decision.changes.first?.after.clearedAt == at(50))
+    }
+
+    @Test func `a late detection joins an active alarm too`() {
+        let decision = correlator.decide(
+            [detection(1, at: 20, receivedAt: 300)], given: [episode(1, from: 40, to: 40)])
+
+        #expect(decision.changes.map(\.events) == [[.extended(by: 1)]])
+        #expect(decision.changes.first?.after.condition == .active)
+    }
+
+    @Test(arguments: [1, 4, 100], [false, true])
+    func `a cut-off node whose backlog reaches into the present rings exactly once`(
+        groupSize: Int, newestFirst: Bool
+    ) {
+        let backlog = stride(from: 0, through: 120, by: 10)
+            .map { detection($0, at: $0, receivedAt: 120) }
+        let live = stride(from: 130, through: 180, by: 10).map { detection($0, at: $0) }
+        var rest = (newestFirst ? backlog.reversed() : backlog)[...]
+        let numbers = AlarmNumbers()
+        var episodes: [AlarmID: Episode] = [:]
+        var events: [EpisodeEvent] = []
+
+        while !rest.isEmpty {
+            let group = Array(rest.prefix(groupSize))
+            rest = rest.dropFirst(groupSize)
+            let decision = correlator.decide(
+                detections: group, episodes: Array(episodes.values), makeID: numbers.make)
+            for change in decision.changes { episodes[change.after.id] = change.after }
+            events += decision.changes.flatMap(\.events)
+        }
+        let decision = correlator.decide(
+            detections: live, episodes: Array(episodes.values), makeID: numbers.make)
+
+        #expect(events.count { $0 == .raised } == 1)
+        #expect(!events.contains(.cleared))
+        #expect(decision.changes.map(\.events) == [[.extended(by: live.count)]])
+        #expect(decision.changes.first?.after.condition == .active)
+        #expect(decision.changes.first?.after.late == false)
     }
 
     // Clearing
@@ -306,6 +407,16 @@ import Testing
 
         #expect(decision.changes.map(\.events) == [[.raised, .cleared, .extended(by: 1)]])
         #expect(decision.changes.first?.after.clearedAt == at(40))
+    }
+
+    @Test func `an alarm that does not start last is cleared by a detection far behind both`() {
+        let bornLate = episode(1, from: 10, to: 10, clearedAt: 40, late: true)
+        let active = episode(2, from: 0, to: 0)
+
+        let decision = correlator.decide([detection(1, at: 100)], given: [bornLate, active])
+
+        #expect(decision.changes.map(\.after.id) == [alarm(2), alarm(100)])
+        #expect(decision.changes.map(\.events) == [[.cleared], [.raised]])
     }
 
     // What the store must fetch

@@ -1,13 +1,14 @@
 import ControlCentre
 
 /// Groups of detections of one key in the order of their transactions, as a bad network delivers
-/// them: in bursts, out of order, minutes and days late, from clocks that are ahead.
+/// them: in bursts, out of order, minutes and days late, from clocks that are ahead. Some wait for
+/// their transaction after they were received, so that others overtake them.
 ///
 /// All instants fall on a grid of five seconds, so that intervals touch each other exactly and many
 /// detections share an instant.
 struct RandomHistory {
     struct Group {
-        let receivedAt: Timestamp
+        let takenAt: Timestamp
         let detections: [CorrelatedDetection]
     }
 
@@ -22,15 +23,21 @@ struct RandomHistory {
             let count = Int.random(in: 1...8, using: &generator)
             let detections = (0..<count).map { _ in
                 number += 1
+                let receipt = second - Self.waitInSeconds(using: &generator)
                 let age = Self.ageInSeconds(using: &generator)
                 return CorrelatedDetection(
                     // The number makes the id unique, the random half makes its order arbitrary.
                     id: DetectionID(UUID(high: generator.next(), low: number)),
-                    occurredAt: at(second - age), receivedAt: at(second),
+                    occurredAt: at(receipt - age), receivedAt: at(receipt),
                     confidence: [0.3, 0.5, 0.7, 0.9].randomElement(using: &generator) ?? 0.9)
             }
-            return Group(receivedAt: at(second), detections: detections)
+            return Group(takenAt: at(second), detections: detections)
         }
+    }
+
+    private static func waitInSeconds(using generator: inout SplitMix64) -> Int {
+        Int.random(in: 0..<5, using: &generator) == 0
+            ? 5 * Int.random(in: 1...24, using: &generator) : 0
     }
 
     private static func ageInSeconds(using generator: inout SplitMix64) -> Int {

@@ -4,10 +4,13 @@ import ControlCentre
 /// with every episode that the key ever had.
 struct ReferenceCorrelator {
     let rule: CorrelationRule
-    private(set) var episodes: [Episode] = []
+    private(set) var episodes: [Episode]
     private let numbers = AlarmNumbers()
 
-    init(rule: CorrelationRule) { self.rule = rule }
+    init(rule: CorrelationRule, episodes: [Episode] = []) {
+        self.rule = rule
+        self.episodes = episodes
+    }
 
     mutating func take(_ group: [CorrelatedDetection]) -> [DetectionID: DetectionOutcome] {
         var outcomes: [DetectionID: DetectionOutcome] = [:]
@@ -34,12 +37,19 @@ struct ReferenceCorrelator {
         if age > rule.retention { return .countedOnly }
         if detection.confidence < rule.confidenceMin { return .belowThreshold }
 
-        let joined = episodes.indices
+        let late = age > rule.lateAfter
+        let near =
+            episodes.indices
             .filter {
                 episodes[$0].start - rule.quiet <= instant
                     && instant <= episodes[$0].last + rule.quiet
             }
-            .min { (episodes[$0].start, episodes[$0].id) < (episodes[$1].start, episodes[$1].id) }
+            .sorted {
+                (episodes[$0].start, episodes[$0].id) < (episodes[$1].start, episodes[$1].id)
+            }
+        let rung = near.filter { !episodes[$0].late }
+        let joined =
+            late ? near.first : rung.first { episodes[$0].clearedAt == nil } ?? rung.first
         let id: AlarmID
         if let joined {
             let old = episodes[joined]
@@ -52,7 +62,6 @@ struct ReferenceCorrelator {
                 maxConfidence: max(old.maxConfidence, detection.confidence), late: old.late)
         } else {
             id = numbers.make()
-            let late = age > rule.lateAfter
             let passed = episodes.contains { $0.start > instant + rule.quiet }
             episodes.append(
                 Episode(
