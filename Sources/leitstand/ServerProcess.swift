@@ -64,7 +64,7 @@ struct ServerProcess {
             lanes.append(
                 await loop.run { loop in
                     let lane = IngestLane(
-                        pool: database.pool(on: loop, connectionsMax: 1),
+                        pool: database.pool(on: loop, connectionsMax: 1, also: IngestLane.setUp),
                         committed: { signal.notify() })
                     return LoopBound(lane, to: loop)
                 })
