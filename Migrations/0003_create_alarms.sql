@@ -80,7 +80,7 @@ CREATE INDEX alarms_due ON alarms (clears_after) WHERE condition = 'active';
 CREATE INDEX alarms_pending ON alarms (extended_at) WHERE extension_pending;
 -- Lists are newest first and page by (raised_at, id).
 CREATE INDEX alarms_by_age ON alarms (site, raised_at, id);
-CREATE INDEX alarms_by_camera ON alarms (camera, raised_at, id);
+CREATE INDEX alarms_by_camera ON alarms (site, camera, raised_at, id);
 -- A dashboard asks for open alarms; without this it scans years of closed ones.
 CREATE INDEX alarms_open ON alarms (site, raised_at, id) WHERE handling <> 'closed';
 
@@ -108,11 +108,13 @@ CREATE TABLE detections (
     -- Boxes, keypoints, track, recording, attributes; NULL when none was sent.
     payload json,
     change bigint NOT NULL,
-    PRIMARY KEY (site, id, occurred_at)
+    -- An id is unique together with its time. In this order the key also serves the list of a
+    -- site, newest first.
+    PRIMARY KEY (site, occurred_at, id)
 ) PARTITION BY RANGE (occurred_at);
 GRANT SELECT, INSERT ON detections TO leitstand;
 
-CREATE INDEX detections_by_age ON detections (site, occurred_at, id);
+-- The list of a camera.
 CREATE INDEX detections_by_camera ON detections (camera, occurred_at, id);
 
 -- Takes what lies outside the days that have a partition of their own.
