@@ -76,6 +76,10 @@ let package = Package(
         // The contract and the migrations, by C's #embed.
         .target(name: "CEmbedded"),
 
+        // What tests of several modules need; tests alone may depend on it.
+        .target(
+            name: "TestSupport", dependencies: ["Store", "PostgreSQL", "EventLoop"],
+            path: "Tests/Support", swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: swift),
         .testTarget(name: "TLSTests", dependencies: ["TLS"], swiftSettings: swift),
         .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: swift),
@@ -92,7 +96,11 @@ let package = Package(
             name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
             swiftSettings: swift),
         .testTarget(
-            name: "StoreTests", dependencies: ["Store", "ControlCentre", "PostgreSQL", "EventLoop"],
+            name: "StoreTests",
+            dependencies: [
+                "Store", "ControlCentre", "PostgreSQL", "EventLoop", "JSON", "Embedded",
+                "TestSupport",
+            ],
             swiftSettings: swift),
         .testTarget(name: "APITests", dependencies: ["API", "HTTP", "JSON"], swiftSettings: swift),
         .testTarget(name: "StructureTests", swiftSettings: swift),
