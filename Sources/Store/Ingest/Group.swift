@@ -256,11 +256,24 @@ struct Group {
             for change in decision.changes {
                 writes.add(
                     change, of: part.key, area: part.area,
-                    receivedAt: members.map { item($0.index).receivedAt }.min() ?? now,
+                    receivedAt: change.before == nil
+                        ? receipt(of: change.after, members, decision) : nil,
                     journaledAt: known[change.after.id]?.extendedAt)
             }
         }
         return writes.statements
+    }
+
+    /// When the detection reached us that raised the episode; nil when it is not of this group.
+    private func receipt(
+        of episode: Episode, _ members: [Resolved], _ decision: CorrelationDecision
+    ) -> Timestamp? {
+        zip(members, decision.outcomes)
+            .filter { $1 == .joined(episode.id) }
+            .map { member, _ in detection(member) }
+            .filter { $0.effectiveAt == episode.raisedAt }
+            .map(\.receivedAt)
+            .min()
     }
 
     private mutating func settleDuplicates(_ existing: QueryResult) throws(PostgreSQLError) {
