@@ -17,7 +17,10 @@ import Testing
                 "SELECT attname FROM pg_attribute WHERE attrelid = '\(table)'::regclass AND attnum = 1"
             ).text(0, 0)
 
-            for change in ["UPDATE \(table) SET \(column) = \(column)", "DELETE FROM \(table)", "TRUNCATE \(table)"] {
+            for change in [
+                "UPDATE \(table) SET \(column) = \(column)", "DELETE FROM \(table)",
+                "TRUNCATE \(table)",
+            ] {
                 let error = await #expect(throws: PostgreSQLError.self) {
                     try await database.queryAsRuntime(change)
                 }
@@ -67,7 +70,8 @@ import Testing
 
     @Test func `reads tokens but changes only their revocation`() async throws {
         try await TestDatabase.with { database in
-            let revocation = try await database.queryAsRuntime("UPDATE tokens SET revoked_at = now()")
+            let revocation = try await database.queryAsRuntime(
+                "UPDATE tokens SET revoked_at = now()")
             #expect(revocation.commandTag == "UPDATE 0")
 
             for change in ["UPDATE tokens SET role = 'administrator'", "DELETE FROM tokens"] {
