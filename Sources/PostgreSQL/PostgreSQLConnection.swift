@@ -104,6 +104,7 @@ public final class PostgreSQLConnection: Watcher {
     /// Cancelling the task does not call a batch back: what was sent is awaited.
     ///
     /// - Throws: `server` with the first error; `connectionLost` and `closed`; `overloaded`.
+    @discardableResult
     public func execute(
         _ batch: [Statement]
     ) async throws(PostgreSQLError) -> [QueryResult] {
@@ -112,6 +113,7 @@ public final class PostgreSQLConnection: Watcher {
     }
 
     /// Sends one statement and returns its result.
+    @discardableResult
     public func execute(_ statement: Statement) async throws(PostgreSQLError) -> QueryResult {
         let results = try await execute([statement])
         return results[0]
