@@ -127,7 +127,7 @@ public final class PostgreSQLConnection: Watcher {
     /// - Throws: `server` with the first error and its position in the text.
     @discardableResult
     public func executeScript(_ sql: String) async throws(PostgreSQLError) -> [Notice] {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         precondition(outstanding.isEmpty, "a script needs the connection to itself")
         guard let handle else { throw ending }
         let batch = PendingBatch([])
@@ -144,7 +144,7 @@ public final class PostgreSQLConnection: Watcher {
     }
 
     private func send(_ statements: [Statement]) throws(PostgreSQLError) -> PendingBatch {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         precondition(!isRunningScript, "a script has the connection to itself")
         guard let handle else { throw ending }
         guard outstanding.count < Self.batchesOutstandingMax else { throw .overloaded }
@@ -342,7 +342,7 @@ public final class PostgreSQLConnection: Watcher {
 
     /// Closes the connection; outstanding batches fail with `closed`.
     public func close() {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         end(with: .closed)
     }
 

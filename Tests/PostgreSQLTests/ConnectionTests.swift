@@ -13,7 +13,8 @@ import Testing
             ])
 
             #expect(try results[0].int64(0, 0) == 42)
-            #expect(results.map(\.commandTag) == ["SELECT 1", "CREATE TABLE", "INSERT 0 5", "SELECT 1"])
+            #expect(
+                results.map(\.commandTag) == ["SELECT 1", "CREATE TABLE", "INSERT 0 5", "SELECT 1"])
             #expect(results[2].affectedRows == 5)
             #expect(try results[3].int64(0, 0) == 5)
         }

@@ -34,6 +34,7 @@ func withConnection<Result: Sendable>(
 /// What `body` throws; nil when it throws nothing.
 ///
 /// `#expect(throws:)` runs its closure anywhere; this runs it on the caller's loop.
+@discardableResult
 func failure<Result>(_ body: () async throws -> Result) async -> PostgreSQLError? {
     do {
         _ = try await body()

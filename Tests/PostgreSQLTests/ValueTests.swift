@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [Int64.min, .min + 946_684_800_000_000, .max])
+    @Test(arguments: [.min, .min + 946_684_800_000_000, -300_000_000_000_000_000] as [Int64])
     func `of a time that PostgreSQL cannot hold are refused, not made infinite`(
         time: Int64
     ) async throws {
