@@ -3,8 +3,9 @@ import EventLoop
 
 /// A connection to PostgreSQL, always in pipeline mode and never blocking.
 ///
-/// Owned by one loop: every call must come from it, and traps otherwise. The loop keeps the
-/// connection alive until `close()` or until it is lost; the connection owns libpq's handle.
+/// Owned by one loop: every call must come from it, and traps otherwise (a closure or `Task` that
+/// does not capture its `isolated EventLoop` runs elsewhere). The loop keeps the connection alive
+/// until `close()` or until it is lost; the connection owns libpq's handle.
 ///
 /// `execute` puts statements into libpq's buffer and waits; `ready` is the one place where bytes
 /// are received and batches answered.
@@ -214,7 +215,8 @@ public final class PostgreSQLConnection: Watcher {
             if let lossReason { lose(lossReason) }
             // Each of these may have ended the connection and freed the handle.
             guard isOpen else { return }
-            // What is decrypted already makes no socket readable again.
+            // A TLS record may be longer than libpq's free buffer (servers from version 17 on and
+            // poolers send such). The rest is decrypted already and makes no socket readable.
             bytesInTLS = tls.map { pending_tls_bytes($0) } ?? 0
         } while bytesInTLS > 0
         if isSending, let handle { flush(handle) }

@@ -132,7 +132,6 @@ public final class PostgreSQLPool {
         } else if connection.isOpen, connection.transactionStatus != .idle {
             await rollBack(connection)
         }
-        guard connection.isOpen else { return }
         connection.onNotification = nil
         hand(over: connection)
     }
@@ -150,8 +149,9 @@ public final class PostgreSQLPool {
         if connection.transactionStatus != .idle { connection.close() }
     }
 
-    /// Gives a connection that nobody uses to the first waiter, or keeps it.
+    /// Gives a connection that nobody uses to the first waiter, or keeps it, unless it has ended.
     private func hand(over connection: PostgreSQLConnection) {
+        guard connection.isOpen else { return }
         if isClosed {
             connection.close()
         } else if let waiter = waiters.first {
@@ -232,6 +232,8 @@ public final class PostgreSQLPool {
             connection.close()
             throw isOverdue ? .timedOut : .cannotConnect("setting up: \(error)", error.state)
         }
+        // The bytes that ended the set-up may have been the last.
+        guard connection.isOpen else { throw .cannotConnect("lost while setting up", nil) }
         return connection
     }
 

@@ -19,6 +19,14 @@ import Testing
         }
     }
 
+    /// Waits until the pool holds a connection.
+    private func open(_ pool: PostgreSQLPool) async {
+        let (changes, change) = AsyncStream<Bool>.makeStream()
+        pool.onAvailabilityChange = { change.yield($0) }
+        pool.open()
+        for await isAvailable in changes where isAvailable { break }
+    }
+
     private let pid = Statement("SELECT pg_backend_pid()")
 
     @Test func `lends the same connection again`() async throws {
@@ -70,8 +78,9 @@ import Testing
         var limits = PostgreSQLPool.Limits()
         limits.connectionsMax = 1
         limits.waitersMax = 1
-        limits.waitTimeMax = .milliseconds(500)
+        limits.waitTimeMax = .milliseconds(100)
         try await withPool(limits: limits) { pool, loop in
+            await open(pool)
             try await pool.withConnection { _ in
                 let waiting = Task {
                     _ = loop
@@ -214,12 +223,8 @@ import Testing
 
     @Test func `opens ahead of need`() async throws {
         try await withPool { pool, _ in
-            let (changes, change) = AsyncStream<Bool>.makeStream()
-            pool.onAvailabilityChange = { change.yield($0) }
+            await open(pool)
 
-            pool.open()
-
-            for await isAvailable in changes where isAvailable { break }
             #expect(pool.isAvailable)
         }
     }
