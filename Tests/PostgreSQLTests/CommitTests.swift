@@ -60,6 +60,12 @@ import Testing
             let watcher = try await PostgreSQLConnection.connect(
                 to: cluster.conninfo + " options='-c synchronous_commit=local'", on: loop)
             defer { watcher.close() }
+            let cancel = Statement(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+            func cancelWait() async throws {
+                while try await watcher.execute(cancel).rowCount == 0 {}
+            }
+
             let commit = Task {
                 _ = loop
                 return try await connection.execute([
@@ -67,23 +73,22 @@ import Testing
                     Statement("COMMIT"),
                 ])
             }
-            let implicit = Task {
+            try await cancelWait()
+            let results = try await commit.value
+            let implicitCommit = Task {
                 _ = loop
                 return try await connection.execute(Statement("INSERT INTO sites VALUES ('a')"))
             }
-            let cancel = Statement(
-                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-            var cancelled = 0
-            while cancelled < 2 { cancelled += try await watcher.execute(cancel).rowCount }
+            try await cancelWait()
+            let result = try await implicitCommit.value
 
-            let results = try await commit.value
             let error = await failure { try QueryResult.requireCommit(results[2]) }
             guard case .committedWithWarning(let warning) = error else {
                 Issue.record("found nothing: \(String(describing: error))")
                 return
             }
             #expect(warning.message.contains("synchronous replication"))
-            #expect(try await implicit.value.notices.contains(where: \.isWarning))
+            #expect(result.notices.contains { $0.isWarning })
         }
     }
 }
