@@ -87,8 +87,10 @@ public actor EventLoop {
         source.activate()
     }
 
-    /// Stops the loop: no watcher and no timer is called any more.
+    /// Stops the loop: no watcher and no timer is called any more, and a task that sleeps does not
+    /// wake. What comes too late to be watched or scheduled is refused or dropped.
     public func stop() {
+        guard !isStopped else { return }
         watches.removeAll()
         timers = TimerHeap()
         isStopped = true
@@ -102,9 +104,13 @@ public actor EventLoop {
     ///
     /// Readiness is level-triggered. The caller keeps owning the descriptor and closes it after
     /// `unwatch`. The loop retains the watcher.
+    ///
+    /// - Throws: `SystemError` when the kernel refuses, and after `stop()`.
     public func watch(_ descriptor: Int32, for interest: Readiness, by watcher: any Watcher)
         throws(SystemError)
     {
+        // The number of the loop's own descriptor may name something else by now.
+        guard !isStopped else { throw SystemError(call: "epoll_ctl", number: EBADF) }
         generation &+= 1
         let watch = Watch(watcher: watcher, generation: generation, interest: interest)
         var event = Self.event(for: watch, descriptor: descriptor)
@@ -173,9 +179,10 @@ public actor EventLoop {
         timers.remove(timer)
     }
 
-    /// Suspends the calling task for `delay`.
+    /// Suspends the calling task for `delay`; for ever, if the loop is stopped meanwhile.
     public func sleep(for delay: Duration) async {
-        await withCheckedContinuation { continuation in
+        // Unchecked, since that a stopped loop drops its sleepers is no mistake.
+        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
             schedule(after: delay) { continuation.resume() }
         }
     }
@@ -192,7 +199,7 @@ public actor EventLoop {
     }
 
     private func armTimer() {
-        guard let next = timers.nextDeadline else { return }
+        guard !isStopped, let next = timers.nextDeadline else { return }
         if let armedDeadline, armedDeadline <= next { return }
         armedDeadline = next
         let (seconds, attoseconds) = max(next - .now, .nanoseconds(1)).components
@@ -213,10 +220,26 @@ public actor EventLoop {
     }
 
     /// Starts a task on the loop.
-    @discardableResult
+    ///
+    /// Tasks begin in the order in which one thread spawns them, and after `run` bodies that it
+    /// has awaited.
     public nonisolated func spawn(
         _ body: @escaping @Sendable (isolated EventLoop) async -> Void
-    ) -> Task<Void, Never> {
-        Task { await body(self) }
+    ) {
+        perform { loop in
+            // The task inherits the loop, so its first job goes straight to the run list.
+            _ = Task {
+                _ = loop
+                await body(loop)
+            }
+        }
+    }
+
+    /// Runs `body` on the loop, some time; calls from one thread run in the order made.
+    ///
+    /// A task made off the loop would begin on the global pool, and two of them could overtake
+    /// each other there.
+    nonisolated func perform(_ body: @escaping @Sendable (isolated EventLoop) -> Void) {
+        executor.perform { [self] in assumeIsolated { loop in body(loop) } }
     }
 }
