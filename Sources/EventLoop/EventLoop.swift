@@ -25,11 +25,16 @@ public actor EventLoop {
     private let epoll: Int32
     private let timerDescriptor: Int32
     private let source: any DispatchSourceRead
-    private var isStopped = false
+    /// Whether `stop()` was called: who sleeps in a loop of its own must look, for it would not
+    /// sleep any more.
+    public private(set) var isStopped = false
     private var watches: [Int32: Watch] = [:]
     private var generation: UInt32 = 0
     private var events: [epoll_event]
     private var timers = TimerHeap()
+    /// The tasks that sleep; they must be woken even if their timers never fire.
+    private var sleepers: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var lastSleeper: UInt64 = 0
     private var armedDeadline: ContinuousClock.Instant?
 
     private struct Watch {
@@ -87,14 +92,16 @@ public actor EventLoop {
         source.activate()
     }
 
-    /// Stops the loop: no watcher and no timer is called any more, and a task that sleeps does not
-    /// wake. What comes too late to be watched or scheduled is refused or dropped.
+    /// Stops the loop: no watcher and no timer is called any more, and whoever sleeps wakes. What
+    /// comes later to be watched is refused, what comes to be scheduled is dropped.
     public func stop() {
         guard !isStopped else { return }
         watches.removeAll()
         timers = TimerHeap()
         isStopped = true
         source.cancel()
+        for sleeper in sleepers.values { sleeper.resume() }
+        sleepers.removeAll()
     }
 
     // MARK: Descriptors
@@ -179,11 +186,14 @@ public actor EventLoop {
         timers.remove(timer)
     }
 
-    /// Suspends the calling task for `delay`; for ever, if the loop is stopped meanwhile.
+    /// Suspends the calling task for `delay`, or until the loop is stopped.
     public func sleep(for delay: Duration) async {
-        // Unchecked, since that a stopped loop drops its sleepers is no mistake.
-        await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-            schedule(after: delay) { continuation.resume() }
+        guard !isStopped else { return }
+        await withCheckedContinuation { continuation in
+            lastSleeper += 1
+            let sleeper = lastSleeper
+            sleepers[sleeper] = continuation
+            schedule(after: delay) { self.sleepers.removeValue(forKey: sleeper)?.resume() }
         }
     }
 
