@@ -89,7 +89,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "HTTP", "EventLoop"], swiftSettings: swift),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
             swiftSettings: swift),
         .testTarget(
             name: "StoreTests", dependencies: ["Store", "ControlCentre", "PostgreSQL", "EventLoop"],
