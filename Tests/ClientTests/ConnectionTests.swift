@@ -189,7 +189,7 @@ import Testing
         try await onLoop { loop in
             let server = try TestServer(on: loop)
             var limits = ClientLimits()
-            limits.requestTimeMax = .milliseconds(20)
+            limits.requestTimeMax = .milliseconds(500)
             let connection = try await ClientConnection.connect(
                 host: "127.0.0.1", port: server.port, limits: limits, on: loop)
 
