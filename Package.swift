@@ -103,7 +103,7 @@ let package = Package(
             name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],
             swiftSettings: swift),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
             swiftSettings: swift),
         .testTarget(
             name: "StoreTests",
