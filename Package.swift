@@ -100,9 +100,10 @@ let package = Package(
         .testTarget(name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: swift),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "HTTP", "EventLoop"], swiftSettings: swift),
+            name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],
+            swiftSettings: swift),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
             swiftSettings: swift),
         .testTarget(
             name: "StoreTests",
@@ -111,7 +112,10 @@ let package = Package(
                 "TestSupport",
             ],
             swiftSettings: swift),
-        .testTarget(name: "APITests", dependencies: ["API", "HTTP", "JSON"], swiftSettings: swift),
+        .testTarget(
+            name: "APITests",
+            dependencies: ["API", "Store", "ControlCentre", "HTTP", "JSON", "EventLoop"],
+            swiftSettings: swift),
         .testTarget(name: "StructureTests", swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],
