@@ -196,7 +196,13 @@ public final class JournalFeed {
     {
         if let connection, connection.isOpen { return connection }
         let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
-        _ = try await connection.execute(setUp + [Statement("LISTEN \(Self.channel)")])
+        do throws(PostgreSQLError) {
+            _ = try await connection.execute(setUp + [Statement("LISTEN \(Self.channel)")])
+        } catch {
+            // The loop would keep it open for good, and each attempt would add another.
+            connection.close()
+            throw error
+        }
         connection.onNotification = { notification in
             guard notification.payload != self.instance else { return }
             self.look(on: loop)
