@@ -25,6 +25,15 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
+        // The generator of Tests/Performance: each request carries a detection of its own.
+        .executableTarget(
+            name: "leitstand-load",
+            dependencies: [
+                "Client", "EventLoop",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Tests/Performance/load",
+            swiftSettings: swift),
         .target(
             name: "API",
             dependencies: [

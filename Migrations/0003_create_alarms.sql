@@ -64,15 +64,17 @@ CREATE TABLE alarms (
 );
 GRANT SELECT, INSERT, UPDATE ON alarms TO leitstand;
 
--- The correlator asks for the episodes of a key that end after some instant.
+-- The correlator asks for the episodes of a key that end after some instant. A camera's id is
+-- unique, so no index needs the site before it; and an index that begins with the site is never
+-- mistaken for one that finds a camera, as it would be while the tables are still empty.
 CREATE INDEX alarms_by_episode
-    ON alarms (site, camera, pattern, operating_mode, model, last_detection_at);
+    ON alarms (camera, pattern, operating_mode, model, last_detection_at);
 -- It also asks for the episode of a key that starts last.
 CREATE INDEX alarms_by_start
-    ON alarms (site, camera, pattern, operating_mode, model, started_at);
+    ON alarms (camera, pattern, operating_mode, model, started_at);
 -- Two active alarms of one key must not exist, whatever the code above believes.
 CREATE UNIQUE INDEX alarms_one_active
-    ON alarms (site, camera, pattern, operating_mode, model) WHERE condition = 'active';
+    ON alarms (camera, pattern, operating_mode, model) WHERE condition = 'active';
 -- Clearing looks for what is due, many times a minute.
 CREATE INDEX alarms_due ON alarms (clears_after) WHERE condition = 'active';
 CREATE INDEX alarms_pending ON alarms (extended_at) WHERE extension_pending;
@@ -106,12 +108,14 @@ CREATE TABLE detections (
     -- Boxes, keypoints, track, recording, attributes; NULL when none was sent.
     payload json,
     change bigint NOT NULL,
-    PRIMARY KEY (site, id, occurred_at)
+    -- An id is unique together with its time. In this order the key also serves the list of a
+    -- site, newest first.
+    PRIMARY KEY (site, occurred_at, id)
 ) PARTITION BY RANGE (occurred_at);
 GRANT SELECT, INSERT ON detections TO leitstand;
 
-CREATE INDEX detections_by_age ON detections (site, occurred_at, id);
-CREATE INDEX detections_by_camera ON detections (site, camera, occurred_at, id);
+-- The list of a camera.
+CREATE INDEX detections_by_camera ON detections (camera, occurred_at, id);
 
 -- Takes what lies outside the days that have a partition of their own.
 CREATE TABLE detections_default PARTITION OF detections DEFAULT;

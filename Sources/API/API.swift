@@ -18,6 +18,8 @@ public final class API: Responder {
     let authenticator: Authenticator
     let logger: Logger
     var metrics = Metrics()
+    private var lastWarning: ContinuousClock.Instant?
+    private static let warningInterval: Duration = .seconds(5)
     var router = Router<Endpoint>()
     /// The APIs of all loops, this one too: for what all must do together.
     public var peers: [LoopBound<API>] = []
@@ -132,6 +134,18 @@ public final class API: Responder {
         }
     }
 
+    /// Logs why the store failed; while PostgreSQL is away, not for each request anew.
+    private func warn(of error: StoreError, requestID: String) {
+        if case .failed = error {
+            logger.error("store: \(error)", metadata: ["request": "\(requestID)"])
+            return
+        }
+        let now = ContinuousClock.now
+        guard lastWarning.map({ now - $0 >= Self.warningInterval }) ?? true else { return }
+        lastWarning = now
+        logger.warning("store: \(error)", metadata: ["request": "\(requestID)"])
+    }
+
     private func problem(for error: any Error, in request: Request) -> Problem {
         let problem: Problem
         switch error {
@@ -139,8 +153,7 @@ public final class API: Responder {
             problem = known
         case let error as StoreError:
             problem = Problem(error)
-            logger.warning(
-                "store: \(error)", metadata: ["request": "\(request.id)"])
+            warn(of: error, requestID: request.id)
         default:
             problem = Problem(500, "server.error", "The server failed; its log has the request's id.")
             logger.error("\(error)", metadata: ["request": "\(request.id)"])

@@ -30,6 +30,9 @@ public actor EventLoop {
     private var generation: UInt32 = 0
     private var events: [epoll_event]
     private var timers = TimerHeap()
+    /// The tasks that sleep; they must be woken even if their timers never fire.
+    private var sleepers: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    private var lastSleeper: UInt64 = 0
     private var armedDeadline: ContinuousClock.Instant?
 
     private struct Watch {
@@ -87,12 +90,14 @@ public actor EventLoop {
         source.activate()
     }
 
-    /// Stops the loop: no watcher and no timer is called any more.
+    /// Stops the loop: no watcher and no timer is called any more, and whoever sleeps wakes.
     public func stop() {
         watches.removeAll()
         timers = TimerHeap()
         isStopped = true
         source.cancel()
+        for sleeper in sleepers.values { sleeper.resume() }
+        sleepers.removeAll()
     }
 
     // MARK: Descriptors
@@ -173,10 +178,14 @@ public actor EventLoop {
         timers.remove(timer)
     }
 
-    /// Suspends the calling task for `delay`.
+    /// Suspends the calling task for `delay`, or until the loop is stopped.
     public func sleep(for delay: Duration) async {
+        guard !isStopped else { return }
         await withCheckedContinuation { continuation in
-            schedule(after: delay) { continuation.resume() }
+            lastSleeper += 1
+            let sleeper = lastSleeper
+            sleepers[sleeper] = continuation
+            schedule(after: delay) { self.sleepers.removeValue(forKey: sleeper)?.resume() }
         }
     }
 

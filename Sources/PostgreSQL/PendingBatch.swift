@@ -63,7 +63,7 @@ final class PendingBatch {
     /// then only tells why, and becomes part of the text.
     func end(with error: PostgreSQLError) {
         if case .connectionLost(let text) = error, case .server(let cause) = failure {
-            failure = .connectionLost("\(cause.state): \(cause.message); \(text)")
+            failure = .connectionLost("\(cause); \(text)")
         } else {
             failure = error
         }

@@ -3,8 +3,9 @@ import EventLoop
 
 /// A connection to PostgreSQL, always in pipeline mode and never blocking.
 ///
-/// Owned by one loop: every call must come from it, and traps otherwise. The loop keeps the
-/// connection alive until `close()` or until it is lost; the connection owns libpq's handle.
+/// Owned by one loop: every call must come from it, and traps otherwise (a closure or `Task` that
+/// does not capture its `isolated EventLoop` runs elsewhere). The loop keeps the connection alive
+/// until `close()` or until it is lost; the connection owns libpq's handle.
 ///
 /// `execute` puts statements into libpq's buffer and waits; `ready` is the one place where bytes
 /// are received and batches answered.
@@ -104,6 +105,7 @@ public final class PostgreSQLConnection: Watcher {
     /// Cancelling the task does not call a batch back: what was sent is awaited.
     ///
     /// - Throws: `server` with the first error; `connectionLost` and `closed`; `overloaded`.
+    @discardableResult
     public func execute(
         _ batch: [Statement]
     ) async throws(PostgreSQLError) -> [QueryResult] {
@@ -112,6 +114,7 @@ public final class PostgreSQLConnection: Watcher {
     }
 
     /// Sends one statement and returns its result.
+    @discardableResult
     public func execute(_ statement: Statement) async throws(PostgreSQLError) -> QueryResult {
         let results = try await execute([statement])
         return results[0]
@@ -125,7 +128,7 @@ public final class PostgreSQLConnection: Watcher {
     /// - Throws: `server` with the first error and its position in the text.
     @discardableResult
     public func executeScript(_ sql: String) async throws(PostgreSQLError) -> [Notice] {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         precondition(outstanding.isEmpty, "a script needs the connection to itself")
         guard let handle else { throw ending }
         let batch = PendingBatch([])
@@ -142,7 +145,7 @@ public final class PostgreSQLConnection: Watcher {
     }
 
     private func send(_ statements: [Statement]) throws(PostgreSQLError) -> PendingBatch {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         precondition(!isRunningScript, "a script has the connection to itself")
         guard let handle else { throw ending }
         guard outstanding.count < Self.batchesOutstandingMax else { throw .overloaded }
@@ -212,7 +215,8 @@ public final class PostgreSQLConnection: Watcher {
             if let lossReason { lose(lossReason) }
             // Each of these may have ended the connection and freed the handle.
             guard isOpen else { return }
-            // What is decrypted already makes no socket readable again.
+            // A TLS record may be longer than libpq's free buffer (servers from version 17 on and
+            // poolers send such). The rest is decrypted already and makes no socket readable.
             bytesInTLS = tls.map { pending_tls_bytes($0) } ?? 0
         } while bytesInTLS > 0
         if isSending, let handle { flush(handle) }
@@ -340,7 +344,7 @@ public final class PostgreSQLConnection: Watcher {
 
     /// Closes the connection; outstanding batches fail with `closed`.
     public func close() {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this connection")
         end(with: .closed)
     }
 

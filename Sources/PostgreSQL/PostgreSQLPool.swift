@@ -23,7 +23,12 @@ public final class PostgreSQLPool {
     /// Connections to lend; the last returned is lent first.
     private var idle: [PostgreSQLConnection] = []
     /// How many connections there are, idle and lent.
-    private var connectionCount = 0
+    private var connectionCount = 0 {
+        didSet {
+            guard (oldValue > 0) != isAvailable else { return }
+            onAvailabilityChange?(isAvailable)
+        }
+    }
     /// In the order of their arrival.
     private var waiters: [Waiter] = []
     private var isConnecting = false
@@ -31,6 +36,9 @@ public final class PostgreSQLPool {
     private var isClosed = false
     /// Why there is no connection; nil before the first failure and after each success.
     private var outage: PostgreSQLError?
+
+    /// Told when the first connection is made and when the last is gone, as for a log.
+    public var onAvailabilityChange: ((Bool) -> Void)?
 
     /// Creates a pool that holds no connection yet.
     ///
@@ -55,7 +63,7 @@ public final class PostgreSQLPool {
 
     /// Connects ahead of need, as for readiness; returns at once.
     public func open() {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this pool")
         guard !isClosed, connectionCount == 0 else { return }
         isConnectionWanted = true
         connectIfNeeded()
@@ -63,7 +71,7 @@ public final class PostgreSQLPool {
 
     /// Closes the pool: waiting tasks fail with `closed`, lent connections are closed on return.
     public func close() {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this pool")
         isClosed = true
         isConnectionWanted = false
         for connection in idle { connection.close() }
@@ -97,7 +105,7 @@ public final class PostgreSQLPool {
     // MARK: Lending
 
     private func lend() async throws(PostgreSQLError) -> PostgreSQLConnection {
-        loop.preconditionIsolated()
+        loop.preconditionIsolated("away from the loop of this pool")
         guard !isClosed else { throw .closed }
         guard !Task.isCancelled else { throw .cancelled }
         if let connection = idle.popLast() { return connection }
@@ -124,7 +132,6 @@ public final class PostgreSQLPool {
         } else if connection.isOpen, connection.transactionStatus != .idle {
             await rollBack(connection)
         }
-        guard connection.isOpen else { return }
         connection.onNotification = nil
         hand(over: connection)
     }
@@ -142,8 +149,9 @@ public final class PostgreSQLPool {
         if connection.transactionStatus != .idle { connection.close() }
     }
 
-    /// Gives a connection that nobody uses to the first waiter, or keeps it.
+    /// Gives a connection that nobody uses to the first waiter, or keeps it, unless it has ended.
     private func hand(over connection: PostgreSQLConnection) {
+        guard connection.isOpen else { return }
         if isClosed {
             connection.close()
         } else if let waiter = waiters.first {
@@ -199,7 +207,9 @@ public final class PostgreSQLPool {
                 adopt(connection)
             } catch {
                 failures += 1
-                note(outage: error)
+                outage = error
+                if connectionCount == 0 { isConnectionWanted = !isClosed }
+                boundWaiting()
                 await loop.sleep(for: limits.pause(afterFailures: failures))
             }
         }
@@ -222,13 +232,15 @@ public final class PostgreSQLPool {
             connection.close()
             throw isOverdue ? .timedOut : .cannotConnect("setting up: \(error)", error.state)
         }
+        // The bytes that ended the set-up may have been the last.
+        guard connection.isOpen else { throw .cannotConnect("lost while setting up", nil) }
         return connection
     }
 
     private func adopt(_ connection: PostgreSQLConnection) {
-        connectionCount += 1
         isConnectionWanted = false
         outage = nil
+        connectionCount += 1
         connection.onEnd = { [self, unowned connection] error in
             forget(connection, because: error)
         }
@@ -236,18 +248,17 @@ public final class PostgreSQLPool {
     }
 
     private func forget(_ connection: PostgreSQLConnection, because error: PostgreSQLError) {
-        connectionCount -= 1
         idle.removeAll { $0 === connection }
-        // Without this a server that reports itself unready would get no request to connect for.
-        isConnectionWanted = !isClosed && connectionCount == 0
-        if case .connectionLost(let reason) = error { note(outage: .cannotConnect(reason, nil)) }
+        if case .connectionLost(let reason) = error { outage = .cannotConnect(reason, nil) }
+        connectionCount -= 1
+        // Even if nobody asks: a server that reports itself unready gets no requests.
+        if connectionCount == 0 { isConnectionWanted = !isClosed }
+        boundWaiting()
         connectIfNeeded()
     }
 
-    /// Remembers why there is no connection, and bounds the patience of those who wait.
-    private func note(outage error: PostgreSQLError) {
-        outage = error
-        if connectionCount == 0 { isConnectionWanted = !isClosed }
+    /// Bounds the patience of those who wait when an outage begins.
+    private func boundWaiting() {
         guard outageReason != nil else { return }
         for waiter in waiters where !waiter.isBoundByOutage { setDeadline(of: waiter) }
     }

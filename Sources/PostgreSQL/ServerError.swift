@@ -1,7 +1,7 @@
 import CPostgreSQL
 
 /// An error that PostgreSQL reported for a statement.
-public struct ServerError: Sendable, Equatable {
+public struct ServerError: Sendable, Equatable, CustomStringConvertible {
     public let state: SQLState
     public let message: String
     public let detail: String?
@@ -30,4 +30,7 @@ public struct ServerError: Sendable, Equatable {
         position = DiagnosticField.position.text(in: result).flatMap { Int($0) }
         self.statementIndex = statementIndex
     }
+
+    /// Code and message for a log; the detail stays out, because it quotes stored values.
+    public var description: String { "\(state): \(message)" }
 }

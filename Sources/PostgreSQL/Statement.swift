@@ -3,9 +3,9 @@
 ///     Statement("SELECT name FROM cameras WHERE site = $1", .text("mannheim"))
 ///
 /// A connection prepares the statement when it meets its text for the first time, so texts should
-/// be fixed and values be parameters; from `PreparedStatements.countMax` texts on it sends
-/// further ones unprepared. Parameters and results travel in binary. The text holds one command;
-/// several belong in `PostgreSQLConnection.executeScript`.
+/// be fixed and values be parameters; beyond 1,000 texts it sends further ones unprepared.
+/// Parameters and results travel in binary. The text holds one command; several belong in
+/// `PostgreSQLConnection.executeScript`.
 public struct Statement: Sendable {
     public let sql: String
     public let parameters: [Parameter]

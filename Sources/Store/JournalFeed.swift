@@ -89,7 +89,9 @@ extension Database {
 ///
 /// Owned by one loop.
 public final class JournalFeed {
-    private let pool: PostgreSQLPool
+    private let conninfo: String
+    private let setUp: [Statement]
+    private var connection: PostgreSQLConnection?
     private let deliver: @Sendable ([JournalEvent], EventID) -> Void
     private let signal: CommitSignal
     private let instance = "\(UInt64.random(in: .min ... .max))"
@@ -103,19 +105,18 @@ public final class JournalFeed {
     private static let pollInterval: Duration = .seconds(1)
 
     /// - Parameters:
-    ///   - pool: of one connection, set up by `listen`.
+    ///   - conninfo: of the connection that the feed keeps for itself, as the runtime role.
+    ///   - setUp: run on that connection first.
     ///   - deliver: called on the feed's loop with new events and the id up to which all is known.
     public init(
-        pool: PostgreSQLPool, signal: CommitSignal,
+        conninfo: String, setUp: [Statement], signal: CommitSignal,
         deliver: @escaping @Sendable ([JournalEvent], EventID) -> Void
     ) {
-        self.pool = pool
+        self.conninfo = conninfo
+        self.setUp = setUp
         self.signal = signal
         self.deliver = deliver
     }
-
-    /// What the pool's connections must run first.
-    public static let listen = Statement("LISTEN \(channel)")
 
     /// Begins with what is committed from now on.
     public func start(on loop: isolated EventLoop) {
@@ -154,29 +155,23 @@ public final class JournalFeed {
         let announcing = announces
         announces = false
         do throws(PostgreSQLError) {
+            let connection = try await connected(on: loop)
             var isComplete = false
             while !isComplete {
                 let after = last
-                let results = try await pool.withConnection {
-                    (connection) async throws(PostgreSQLError) in
-                    connection.onNotification = { [instance] notification in
-                        guard notification.payload != instance else { return }
-                        self.look(on: loop)
-                    }
-                    var statements = [Database.head]
-                    if let after {
-                        statements.append(
-                            Database.events(after: after, site: nil, limit: Self.pageSize))
-                    }
-                    if announcing {
-                        // Outside the changes' own transactions, where each NOTIFY would take a
-                        // lock; several commits share one.
-                        statements.append(
-                            Statement(
-                                "SELECT pg_notify($1, $2)", .text(Self.channel), .text(instance)))
-                    }
-                    return try await connection.execute(statements)
+                var statements = [Database.head]
+                if let after {
+                    statements.append(
+                        Database.events(after: after, site: nil, limit: Self.pageSize))
                 }
+                if announcing {
+                    // Outside the changes' own transactions, where each NOTIFY would take a lock;
+                    // several commits share one.
+                    statements.append(
+                        Statement(
+                            "SELECT pg_notify($1, $2)", .text(Self.channel), .text(instance)))
+                }
+                let results = try await connection.execute(statements)
                 let head = try Database.head(results[0])
                 guard after != nil else {
                     last = head
@@ -193,6 +188,21 @@ public final class JournalFeed {
             // PostgreSQL is away; the next poll tries again from where this one stopped.
             announces = announces || announcing
         }
+    }
+
+    /// The feed's own connection, which listens; made anew when it was lost.
+    private func connected(on loop: isolated EventLoop)
+        async throws(PostgreSQLError) -> PostgreSQLConnection
+    {
+        if let connection, connection.isOpen { return connection }
+        let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
+        _ = try await connection.execute(setUp + [Statement("LISTEN \(Self.channel)")])
+        connection.onNotification = { notification in
+            guard notification.payload != self.instance else { return }
+            self.look(on: loop)
+        }
+        self.connection = connection
+        return connection
     }
 }
 

@@ -47,12 +47,8 @@ struct OpenDatabase: Sendable {
     /// The private PostgreSQL; nil for an existing one.
     let cluster: EmbeddedCluster?
 
-    /// A pool of connections as the runtime role.
-    func pool(
-        on loop: EventLoop, connectionsMax: Int, also setUp: [Statement] = []
-    ) -> PostgreSQLPool {
-        var limits = PostgreSQLPool.Limits()
-        limits.connectionsMax = connectionsMax
+    /// What makes a connection one of the runtime role.
+    var setUp: [Statement] {
         var statements = [
             // What a 2xx promises, whatever the database's own default.
             Statement("SET synchronous_commit = on"),
@@ -63,8 +59,17 @@ struct OpenDatabase: Sendable {
         if takesRuntimeRole {
             statements.append(Statement("SET ROLE \(EmbeddedCluster.runtimeRole)"))
         }
+        return statements
+    }
+
+    /// A pool of connections as the runtime role.
+    func pool(
+        on loop: EventLoop, connectionsMax: Int, also statements: [Statement] = []
+    ) -> PostgreSQLPool {
+        var limits = PostgreSQLPool.Limits()
+        limits.connectionsMax = connectionsMax
         return PostgreSQLPool(
-            conninfo: runtimeConnectionInfo, on: loop, limits: limits, setUp: statements + setUp)
+            conninfo: runtimeConnectionInfo, on: loop, limits: limits, setUp: setUp + statements)
     }
 
     /// Stops the private PostgreSQL, if this was the last to use it.

@@ -64,7 +64,7 @@ struct ServerProcess {
             lanes.append(
                 await loop.run { loop in
                     let lane = IngestLane(
-                        pool: database.pool(on: loop, connectionsMax: 1),
+                        pool: database.pool(on: loop, connectionsMax: 1, also: IngestLane.setUp),
                         committed: { signal.notify() })
                     return LoopBound(lane, to: loop)
                 })
@@ -118,8 +118,7 @@ struct ServerProcess {
     ) async {
         await loop.run { loop in
             let feed = JournalFeed(
-                pool: database.pool(on: loop, connectionsMax: 1, also: [JournalFeed.listen]),
-                signal: signal
+                conninfo: database.runtimeConnectionInfo, setUp: database.setUp, signal: signal
             ) { events, head in
                 let live = events.compactMap { LiveEvent($0) }
                 let revoked = events.filter { $0.name == "token.revoked" }

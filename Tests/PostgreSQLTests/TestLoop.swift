@@ -2,6 +2,7 @@ import EventLoop
 import PostgreSQL
 
 /// Runs `body` on a loop of its own and stops the loop afterwards.
+@discardableResult
 func onLoop<Result: Sendable>(
     _ body: @Sendable (isolated EventLoop) async throws -> Result
 ) async throws -> Result {
@@ -17,6 +18,7 @@ func onLoop<Result: Sendable>(
 }
 
 /// Lends a new connection to the shared cluster, and closes it afterwards.
+@discardableResult
 func withConnection<Result: Sendable>(
     to cluster: ThrowAwayCluster? = nil,
     _ body: @Sendable (PostgreSQLConnection, isolated EventLoop) async throws -> Result
@@ -26,5 +28,18 @@ func withConnection<Result: Sendable>(
         let connection = try await PostgreSQLConnection.connect(to: cluster.conninfo, on: loop)
         defer { connection.close() }
         return try await body(connection, loop)
+    }
+}
+
+/// What `body` throws; nil when it throws nothing.
+///
+/// `#expect(throws:)` runs its closure anywhere; this runs it on the caller's loop.
+@discardableResult
+func failure<Result>(_ body: () async throws -> Result) async -> PostgreSQLError? {
+    do {
+        _ = try await body()
+        return nil
+    } catch {
+        return error as? PostgreSQLError
     }
 }

@@ -178,21 +178,18 @@ struct Group {
                     AS k (site, camera, pattern, operating_mode, model, lower, upper, ordinal)
                 CROSS JOIN LATERAL (
                     SELECT * FROM alarms near
-                    WHERE near.site = k.site AND near.camera = k.camera
-                        AND near.pattern = k.pattern AND near.operating_mode = k.operating_mode
-                        AND near.model = k.model
+                    WHERE near.camera = k.camera AND near.pattern = k.pattern
+                        AND near.operating_mode = k.operating_mode AND near.model = k.model
                         AND near.last_detection_at >= k.lower AND near.started_at <= k.upper
                     UNION
                     (SELECT * FROM alarms latest
-                    WHERE latest.site = k.site AND latest.camera = k.camera
-                        AND latest.pattern = k.pattern AND latest.operating_mode = k.operating_mode
-                        AND latest.model = k.model
+                    WHERE latest.camera = k.camera AND latest.pattern = k.pattern
+                        AND latest.operating_mode = k.operating_mode AND latest.model = k.model
                     ORDER BY latest.started_at DESC LIMIT 1)
                     UNION
                     SELECT * FROM alarms active
-                    WHERE active.site = k.site AND active.camera = k.camera
-                        AND active.pattern = k.pattern AND active.operating_mode = k.operating_mode
-                        AND active.model = k.model AND active.condition = 'active'
+                    WHERE active.camera = k.camera AND active.pattern = k.pattern
+                        AND active.operating_mode = k.operating_mode AND active.model = k.model AND active.condition = 'active'
                 ) a
                 """,
                 parameters: keyColumns + [
