@@ -223,14 +223,14 @@ END;
 CREATE FUNCTION clear_due_alarms() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    change bigint;
+    this_change bigint;
     cleared bigint;
 BEGIN
     PERFORM FROM alarms WHERE condition = 'active' AND clears_after < clock_timestamp() LIMIT 1;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    change := nextval('changes');
+    this_change := nextval('changes');
     WITH due AS (
         SELECT a.site, a.id
         FROM alarms a
@@ -248,12 +248,12 @@ BEGIN
         RETURNING a.site, a.id, a.cleared_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT clear_due_alarms.change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
+    SELECT this_change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
         site, id, cleared_at, document
     FROM changed;
     GET DIAGNOSTICS cleared = ROW_COUNT;
     IF cleared > 0 THEN
-        PERFORM append_position(change);
+        PERFORM append_position(this_change);
     END IF;
     RETURN cleared;
 END
@@ -263,7 +263,7 @@ $$;
 CREATE FUNCTION journal_pending_extensions() RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
-    change bigint;
+    this_change bigint;
     journaled bigint;
 BEGIN
     PERFORM FROM alarms
@@ -271,7 +271,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    change := nextval('changes');
+    this_change := nextval('changes');
     WITH due AS (
         SELECT a.site, a.id
         FROM alarms a
@@ -288,12 +288,12 @@ BEGIN
         RETURNING a.site, a.id, a.last_detection_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT journal_pending_extensions.change, row_number() OVER (ORDER BY last_detection_at, id),
+    SELECT this_change, row_number() OVER (ORDER BY last_detection_at, id),
         'alarm.extended', site, id, last_detection_at, document
     FROM changed;
     GET DIAGNOSTICS journaled = ROW_COUNT;
     IF journaled > 0 THEN
-        PERFORM append_position(change);
+        PERFORM append_position(this_change);
     END IF;
     RETURN journaled;
 END
