@@ -85,6 +85,10 @@ let package = Package(
         // The contract and the migrations, by C's #embed.
         .target(name: "CEmbedded"),
 
+        // What tests of several modules need; tests alone may depend on it.
+        .target(
+            name: "TestSupport", dependencies: ["Store", "PostgreSQL", "EventLoop"],
+            path: "Tests/Support", swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: swift),
         .testTarget(name: "TLSTests", dependencies: ["TLS"], swiftSettings: swift),
         .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: swift),
@@ -96,14 +100,22 @@ let package = Package(
         .testTarget(name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: swift),
         .testTarget(
-            name: "ServerTests", dependencies: ["Server", "HTTP", "EventLoop"], swiftSettings: swift),
-        .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],
             swiftSettings: swift),
         .testTarget(
-            name: "StoreTests", dependencies: ["Store", "ControlCentre", "PostgreSQL", "EventLoop"],
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
             swiftSettings: swift),
-        .testTarget(name: "APITests", dependencies: ["API", "HTTP", "JSON"], swiftSettings: swift),
+        .testTarget(
+            name: "StoreTests",
+            dependencies: [
+                "Store", "ControlCentre", "PostgreSQL", "EventLoop", "JSON", "Embedded",
+                "TestSupport",
+            ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "APITests",
+            dependencies: ["API", "Store", "ControlCentre", "HTTP", "JSON", "EventLoop"],
+            swiftSettings: swift),
         .testTarget(name: "StructureTests", swiftSettings: swift),
     ],
     swiftLanguageModes: [.v6],

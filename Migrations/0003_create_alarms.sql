@@ -222,15 +222,16 @@ END;
 -- what another one holds is skipped. Returns how many it cleared.
 CREATE FUNCTION clear_due_alarms() RETURNS bigint
 LANGUAGE plpgsql AS $$
+<<clearing>>
 DECLARE
-    this_change bigint;
+    change bigint;
     cleared bigint;
 BEGIN
     PERFORM FROM alarms WHERE condition = 'active' AND clears_after < clock_timestamp() LIMIT 1;
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    this_change := nextval('changes');
+    change := nextval('changes');
     WITH due AS (
         SELECT a.site, a.id
         FROM alarms a
@@ -248,12 +249,12 @@ BEGIN
         RETURNING a.site, a.id, a.cleared_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT this_change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
+    SELECT clearing.change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
         site, id, cleared_at, document
     FROM changed;
     GET DIAGNOSTICS cleared = ROW_COUNT;
     IF cleared > 0 THEN
-        PERFORM append_position(this_change);
+        PERFORM append_position(change);
     END IF;
     RETURN cleared;
 END
@@ -262,8 +263,9 @@ $$;
 -- The trailing edge of alarm.extended: journals extensions that were held back for a second.
 CREATE FUNCTION journal_pending_extensions() RETURNS bigint
 LANGUAGE plpgsql AS $$
+<<extending>>
 DECLARE
-    this_change bigint;
+    change bigint;
     journaled bigint;
 BEGIN
     PERFORM FROM alarms
@@ -271,7 +273,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 0;
     END IF;
-    this_change := nextval('changes');
+    change := nextval('changes');
     WITH due AS (
         SELECT a.site, a.id
         FROM alarms a
@@ -288,12 +290,12 @@ BEGIN
         RETURNING a.site, a.id, a.last_detection_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT this_change, row_number() OVER (ORDER BY last_detection_at, id),
+    SELECT extending.change, row_number() OVER (ORDER BY last_detection_at, id),
         'alarm.extended', site, id, last_detection_at, document
     FROM changed;
     GET DIAGNOSTICS journaled = ROW_COUNT;
     IF journaled > 0 THEN
-        PERFORM append_position(this_change);
+        PERFORM append_position(change);
     END IF;
     RETURN journaled;
 END

@@ -25,7 +25,9 @@ public actor EventLoop {
     private let epoll: Int32
     private let timerDescriptor: Int32
     private let source: any DispatchSourceRead
-    private var isStopped = false
+    /// Whether `stop()` was called: who sleeps in a loop of its own must look, for it would not
+    /// sleep any more.
+    public private(set) var isStopped = false
     private var watches: [Int32: Watch] = [:]
     private var generation: UInt32 = 0
     private var events: [epoll_event]
@@ -90,8 +92,10 @@ public actor EventLoop {
         source.activate()
     }
 
-    /// Stops the loop: no watcher and no timer is called any more, and whoever sleeps wakes.
+    /// Stops the loop: no watcher and no timer is called any more, and whoever sleeps wakes. What
+    /// comes later to be watched is refused, what comes to be scheduled is dropped.
     public func stop() {
+        guard !isStopped else { return }
         watches.removeAll()
         timers = TimerHeap()
         isStopped = true
@@ -107,9 +111,13 @@ public actor EventLoop {
     ///
     /// Readiness is level-triggered. The caller keeps owning the descriptor and closes it after
     /// `unwatch`. The loop retains the watcher.
+    ///
+    /// - Throws: `SystemError` when the kernel refuses, and after `stop()`.
     public func watch(_ descriptor: Int32, for interest: Readiness, by watcher: any Watcher)
         throws(SystemError)
     {
+        // The number of the loop's own descriptor may name something else by now.
+        guard !isStopped else { throw SystemError(call: "epoll_ctl", number: EBADF) }
         generation &+= 1
         let watch = Watch(watcher: watcher, generation: generation, interest: interest)
         var event = Self.event(for: watch, descriptor: descriptor)
@@ -201,7 +209,7 @@ public actor EventLoop {
     }
 
     private func armTimer() {
-        guard let next = timers.nextDeadline else { return }
+        guard !isStopped, let next = timers.nextDeadline else { return }
         if let armedDeadline, armedDeadline <= next { return }
         armedDeadline = next
         let (seconds, attoseconds) = max(next - .now, .nanoseconds(1)).components
@@ -222,10 +230,26 @@ public actor EventLoop {
     }
 
     /// Starts a task on the loop.
-    @discardableResult
+    ///
+    /// Tasks begin in the order in which one thread spawns them, and after `run` bodies that it
+    /// has awaited.
     public nonisolated func spawn(
         _ body: @escaping @Sendable (isolated EventLoop) async -> Void
-    ) -> Task<Void, Never> {
-        Task { await body(self) }
+    ) {
+        perform { loop in
+            // The task inherits the loop, so its first job goes straight to the run list.
+            _ = Task {
+                _ = loop
+                await body(loop)
+            }
+        }
+    }
+
+    /// Runs `body` on the loop, some time; calls from one thread run in the order made.
+    ///
+    /// A task made off the loop would begin on the global pool, and two of them could overtake
+    /// each other there.
+    nonisolated func perform(_ body: @escaping @Sendable (isolated EventLoop) -> Void) {
+        executor.perform { [self] in assumeIsolated { loop in body(loop) } }
     }
 }

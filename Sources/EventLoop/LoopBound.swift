@@ -28,6 +28,6 @@ public final class LoopBound<Value>: @unchecked Sendable {
 
     /// Runs `body` on the loop, some time; calls from one place run in the order made.
     public func perform(_ body: @escaping @Sendable (Value, isolated EventLoop) -> Void) {
-        loop.spawn { loop in body(self.value, loop) }
+        loop.perform { loop in body(self.value, loop) }
     }
 }

@@ -6,27 +6,39 @@ import Synchronization
 ///
 /// A job that is enqueued by code already on the loop goes to a local run list and is run before
 /// the loop polls again: no thread is woken, no lock is taken. A job from elsewhere goes to an
-/// inbox, which wakes the queue once however many jobs arrive meanwhile.
+/// inbox, which wakes the queue once however many jobs arrive meanwhile. Plain closures take the
+/// same way and keep their place among the jobs.
 final class LoopExecutor: SerialExecutor, @unchecked Sendable {
     // @unchecked: `runList` is touched only by the thread that runs `queue` at the moment; the
     // inbox guards itself.
     let queue: DispatchQueue
-    private var runList: [UnownedJob] = []
-    private let inbox = Mutex<[UnownedJob]>([])
+    private var runList: [Work] = []
+    private let inbox = Mutex<[Work]>([])
+
+    private enum Work: Sendable {
+        case job(UnownedJob)
+        case call(@Sendable () -> Void)
+    }
 
     init(label: String) {
         queue = DispatchQueue(label: label, qos: .userInitiated)
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
+        add(.job(UnownedJob(job)))
+    }
+
+    /// Calls `body` as the loop, after all that was enqueued before from the same thread.
+    func perform(_ body: @escaping @Sendable () -> Void) { add(.call(body)) }
+
+    private func add(_ work: Work) {
         if isCurrent {
-            runList.append(job)
+            runList.append(work)
             return
         }
-        let wasEmpty = inbox.withLock { jobs in
-            jobs.append(job)
-            return jobs.count == 1
+        let wasEmpty = inbox.withLock { inbox in
+            inbox.append(work)
+            return inbox.count == 1
         }
         if wasEmpty {
             queue.async { [self] in enter {} }
@@ -43,27 +55,30 @@ final class LoopExecutor: SerialExecutor, @unchecked Sendable {
         pthread_setspecific(currentExecutorKey, nil)
     }
 
-    /// Runs the jobs in the run list and the inbox until both are empty.
+    /// Runs what is in the run list and the inbox until both are empty.
     func runJobs() {
         while true {
             if runList.isEmpty {
-                let arrived = inbox.withLock { jobs in
-                    let arrived = jobs
-                    jobs.removeAll(keepingCapacity: true)
+                let arrived = inbox.withLock { inbox in
+                    let arrived = inbox
+                    inbox.removeAll(keepingCapacity: true)
                     return arrived
                 }
                 if arrived.isEmpty { return }
                 runList = arrived
             }
-            var jobs: [UnownedJob] = []
-            swap(&jobs, &runList)
-            for job in jobs {
-                job.runSynchronously(on: asUnownedSerialExecutor())
+            var works: [Work] = []
+            swap(&works, &runList)
+            for work in works {
+                switch work {
+                case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+                case .call(let body): body()
+                }
             }
             if runList.isEmpty {
                 // Gives the buffer back, so that a steady stream of jobs allocates nothing.
-                jobs.removeAll(keepingCapacity: true)
-                swap(&jobs, &runList)
+                works.removeAll(keepingCapacity: true)
+                swap(&works, &runList)
             }
         }
     }

@@ -21,6 +21,12 @@ enum ResponseProgress: Equatable {
 /// in our code. A CR, LF or NUL in a value becomes a space, as RFC 9110 section 5.5 has it:
 /// values carry what peers sent, and no peer's bytes may stop the server or split a response.
 extension HTTP1Session {
+    /// Whether a response may be begun: none has been since the last request was resumed from.
+    public var canRespond: Bool { response == .none }
+
+    /// Whether what is streamed is left out, to HEAD and with 204 and 304: end it at once.
+    public var omitsStreamedBody: Bool { response == .streaming(.headOnly) }
+
     /// The interim response that makes the peer send the body it announced.
     public func encodeContinue() -> [UInt8] {
         precondition(response == .none, "the final response has begun")

@@ -25,9 +25,11 @@ extension HTTP2Session {
         switch read {
         case .bytes(let count):
             precondition((1...buffer.count).contains(count), "a body wrote past its buffer")
+            bodyRead(count, room: buffer.count)
             return count
         case .finished(let count):
             precondition((0...buffer.count).contains(count), "a body wrote past its buffer")
+            bodyRead(count, room: buffer.count)
             flags |= NGHTTP2_DATA_FLAG_EOF.rawValue
             return count
         case .waiting:

@@ -41,6 +41,13 @@ public final class HTTP2Session {
     @exclusivity(unchecked) private var incoming: IncomingHeaderBlock
     @exclusivity(unchecked) private var events: [HTTP2Event] = []
     @exclusivity(unchecked) private var controlFrameCount = 0
+    /// WINDOW_UPDATE frames that our DATA has earned the peer.
+    @exclusivity(unchecked) private var windowUpdateCredit = 0
+
+    private static let windowUpdateCreditMax = 65_536
+    /// A DATA frame that fills all the room it had may have been cut down by the window; from this
+    /// size on it is worth its updates anyway.
+    private static let dataFrameBytesWorthUpdates = 1_024
 
     /// Opens our side: SETTINGS (and a client's preface) wait in the output.
     ///
@@ -100,9 +107,13 @@ public final class HTTP2Session {
     }
 
     /// The frames received since the last call that cost us work and the peer next to nothing:
-    /// RST_STREAM, PING, SETTINGS, PRIORITY, WINDOW_UPDATE, CONTINUATION, DATA that neither carries
-    /// a byte nor ends its stream, and each frame that was refused. Frames of unknown type and on
-    /// closed streams are skipped without work and not counted.
+    /// RST_STREAM, PING, SETTINGS, PRIORITY, CONTINUATION, DATA that neither carries a byte nor
+    /// ends its stream, and each frame that was refused. Frames of unknown type and on closed
+    /// streams are skipped without work and not counted.
+    ///
+    /// WINDOW_UPDATE is counted beyond two for each DATA frame of ours, one for the stream and one
+    /// for the connection: so many a peer sends that acknowledges each frame. A frame that the
+    /// peer's window cut down to a few bytes earns none (CVE-2019-9511).
     ///
     /// Their rate is for the owner to limit (CVE-2019-9511 to 9518, CVE-2023-44487).
     public func takeControlFrameCount() -> Int {
@@ -212,9 +223,17 @@ extension HTTP2Session {
             break
         case NGHTTP2_DATA where frame.length > 0 || frame.endsStream:
             break
+        case NGHTTP2_WINDOW_UPDATE where windowUpdateCredit > 0:
+            windowUpdateCredit -= 1
         default:
             controlFrameCount += 1
         }
+    }
+
+    /// Notes a DATA frame of ours of `count` bytes where `room` were allowed.
+    func bodyRead(_ count: Int, room: Int) {
+        guard count < room || count >= Self.dataFrameBytesWorthUpdates else { return }
+        windowUpdateCredit = min(windowUpdateCredit + 2, Self.windowUpdateCreditMax)
     }
 
     func frameWasInvalid() { controlFrameCount += 1 }

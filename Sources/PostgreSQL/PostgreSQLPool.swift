@@ -200,7 +200,7 @@ public final class PostgreSQLPool {
     /// Connects, one attempt at a time, until nobody waits for a further connection.
     private func connectWhileNeeded(on loop: isolated EventLoop) async {
         var failures = 0
-        while needsConnection {
+        while needsConnection, !loop.isStopped {
             do throws(PostgreSQLError) {
                 let connection = try await connect(on: loop)
                 failures = 0

@@ -23,8 +23,16 @@ protocol Codec: AnyObject {
     /// Appends bytes to send, about `atMost`; appends none when there is nothing to send now.
     func takeOutput(into buffer: inout [UInt8], atMost: Int)
 
-    /// No further request is begun; the running ones finish.
+    /// Tells the peer to begin no further request; those that it has begun are answered.
+    ///
+    /// HTTP/2 takes requests that are on their way until the peer has heard of it, or `finish()`.
     func drain()
+
+    /// Takes no further request from now on; the running ones finish.
+    func finish()
+
+    /// Ends the connection at once for a limit that the peer has broken.
+    func terminate()
 
     /// Ends all response bodies; the connection is gone.
     func end()
@@ -36,8 +44,10 @@ protocol Codec: AnyObject {
     var wantsInput: Bool { get }
     /// Nothing more is to come or to go: close once the output is sent.
     var isFinished: Bool { get }
-    /// A response is being sent, or a live stream is open.
+    /// A response's body is being made while it is sent.
     var hasRunningResponse: Bool { get }
+    /// HTTP/2's streams that are open and do not wait for more of a response's body.
+    var busyStreamCount: Int { get }
     /// A request's head has begun and is not complete.
     var isInHead: Bool { get }
     /// Frames since the last call that cost us but carry nothing.

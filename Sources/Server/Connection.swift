@@ -14,7 +14,6 @@ final class Connection: Watcher {
     private let server: Server
     private var codec: (any Codec)?
     private var phase = Phase.open
-    private var isDraining = false
 
     /// Bytes received before the codec is known.
     private var preface: [UInt8] = []
@@ -29,14 +28,17 @@ final class Connection: Watcher {
     private var incoming: [Int32: Incoming] = [:]
     private var incomingBytes = 0
     private var handlersRunning = 0
-    /// Streams whose request is being answered or whose response is being sent.
-    private var requestNumber: UInt64 = 0
 
     private var headDeadline: ContinuousClock.Instant?
     private var idleSince = ContinuousClock.now
-    /// Since when output waits that the peer does not take.
+    /// Since when output waits that the peer's TCP does not take.
     private var stalledSince: ContinuousClock.Instant?
+    /// Since when responses wait and nothing goes out: the peer's HTTP/2 windows are closed.
+    private var blockedSince: ContinuousClock.Instant?
+    private var hasOutputSinceTick = false
     private var lingerDeadline: ContinuousClock.Instant?
+    /// When draining, until when the peer may still begin requests.
+    private var finishDeadline: ContinuousClock.Instant?
 
     private enum Phase {
         case open
@@ -56,7 +58,13 @@ final class Connection: Watcher {
     }
 
     private static let outputBytesPerTake = 64 * 1024
+    /// Others of the loop have their turn after so many reads or takes.
     private static let readsPerTurnMax = 16
+    private static let takesPerTurnMax = 16
+    /// A buffer larger than this is not kept while nothing is sent.
+    private static let idleBufferBytesMax = 16 * 1024
+    /// How long a client may take to hear of a drain.
+    private static let drainNoticeTimeMax: Duration = .seconds(1)
 
     init(socket: Int32, tls: TLSStream?, server: Server, loop: EventLoop) {
         self.socket = socket
@@ -77,12 +85,16 @@ final class Connection: Watcher {
 
     func ready(_ readiness: Readiness, on loop: isolated EventLoop) {
         if readiness.contains(.writable) { flush(on: loop) }
-        if readiness.contains(.readable) || readiness.contains(.hangup) { read(on: loop) }
+        let isHungUp = readiness.contains(.hangup)
+        if isHungUp || readiness.contains(.readable) { read(isHungUp: isHungUp, on: loop) }
     }
 
-    private func read(on loop: isolated EventLoop) {
+    /// - Parameter isHungUp: nothing can be sent any more, which the kernel reports until the
+    ///   socket is closed: reads to the end, wanted or not.
+    private func read(isHungUp: Bool, on loop: isolated EventLoop) {
         for _ in 0..<Self.readsPerTurnMax {
             guard phase != .closed else { return }
+            guard isHungUp || phase != .open || wantsInput else { break }
             let buffer = server.readBuffer
             let count = Glibc.read(socket, buffer.baseAddress, buffer.count)
             if count > 0 {
@@ -94,7 +106,7 @@ final class Connection: Watcher {
                 continue
             }
             if count < 0, errno == EAGAIN || errno == EINTR { break }
-            if count < 0 {
+            if count < 0 || isHungUp {
                 close(on: loop)
                 return
             }
@@ -104,16 +116,18 @@ final class Connection: Watcher {
         updateInterest(on: loop)
     }
 
+    private var wantsInput: Bool { !peerFinished && codec?.wantsInput ?? true }
+
     /// The peer sends nothing more. What it asked for is still answered, but a live stream, which
     /// would never end by itself, is ended.
     private func peerEnded(on loop: isolated EventLoop) {
-        peerFinished = true
-        let isAwaited = phase == .open && handlersRunning > 0
-        let hasOutput = outboxStart < outbox.count
-        guard isAwaited || (phase != .lingering && hasOutput) else {
+        guard phase != .lingering else {
             close(on: loop)
             return
         }
+        peerFinished = true
+        // A flush that finds nothing to send ends the connection.
+        scheduleFlush(on: loop)
         updateInterest(on: loop)
     }
 
@@ -134,7 +148,7 @@ final class Connection: Watcher {
             let received = plaintext
             received.withUnsafeBytes { process($0, on: loop) }
         }
-        if tls.peerClosed { peerEnded(on: loop) }
+        if tls.peerClosed, !peerFinished { peerEnded(on: loop) }
     }
 
     private func failTLS(_ error: TLSError, on loop: isolated EventLoop) {
@@ -143,9 +157,13 @@ final class Connection: Watcher {
             // In the clear, since that is what the client understands.
             let problem = Problem(
                 400, "connection.tls-required", "This port speaks TLS; use https://.")
-            let session = HTTP1Codec(limits: server.limits)
-            session.respondFinally(server.responder.respond(to: problem, requestID: "none"))
-            session.takeOutput(into: &outbox, atMost: Self.outputBytesPerTake)
+            let plain = HTTP1Codec(limits: server.limits)
+            let response = server.responder.respond(
+                to: problem, requestID: requestID(of: nil))
+            plain.respond(response, to: 1, connection: self)
+            plain.takeOutput(into: &outbox, atMost: Self.outputBytesPerTake)
+            var alert: [UInt8] = []
+            tls?.takeCiphertext(into: &alert)
         } else {
             tls?.takeCiphertext(into: &outbox)
         }
@@ -178,7 +196,10 @@ final class Connection: Watcher {
 
     private func makeHTTP2() -> (any Codec)? {
         do {
-            return try HTTP2Codec(limits: server.limits)
+            let codec = try HTTP2Codec(limits: server.limits)
+            // Its client may connect ahead of need; from here on it is idle.
+            headDeadline = nil
+            return codec
         } catch {
             server.peerFailed("HTTP/2: \(error)")
             return nil
@@ -217,10 +238,11 @@ final class Connection: Watcher {
     }
 
     private func append(_ bytes: [UInt8], to stream: Int32, on loop: isolated EventLoop) {
-        guard let known = incoming[stream], !known.isAnswered else { return }
+        guard incoming[stream]?.isAnswered == false else { return }
         incomingBytes += bytes.count
+        // In place: with a copy of the request in hand, each piece would copy the whole body.
         incoming[stream]?.body.append(contentsOf: bytes)
-        if known.body.count + bytes.count > server.limits.bodyBytesMax {
+        if let count = incoming[stream]?.body.count, count > server.limits.bodyBytesMax {
             refuse(stream, bodyTooLarge, on: loop)
         } else if incomingBytes > server.limits.connectionBodyBytesMax {
             refuse(
@@ -292,6 +314,7 @@ final class Connection: Watcher {
     ) {
         var response = server.responder.respond(to: problem, requestID: requestID)
         response.fields.append(("date", server.dateValue()))
+        response.fields.append(("x-request-id", requestID))
         codec?.respond(response, to: stream, connection: self)
         scheduleFlush(on: loop)
     }
@@ -306,7 +329,8 @@ final class Connection: Watcher {
 
     /// The client's `X-Request-ID` where it is a short printable token, else one of ours.
     private func requestID(of head: RequestHead?) -> String {
-        if let given = head?.fields.first(named: "x-request-id"), (1...128).contains(given.utf8.count),
+        if let given = head?.fields.first(named: "x-request-id"),
+            (1...128).contains(given.utf8.count),
             given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
         {
             return given
@@ -373,14 +397,20 @@ final class Connection: Watcher {
     }
 
     private func flush(on loop: isolated EventLoop) {
+        var takeCount = 0
         while phase == .open || phase == .closing {
             if outboxStart == outbox.count {
                 outbox.removeAll(keepingCapacity: true)
                 outboxStart = 0
                 guard fillOutbox(on: loop) else { break }
+                hasOutputSinceTick = true
+                takeCount += 1
+                // What waits in the outbox brings the next turn.
+                if takeCount > Self.takesPerTurnMax { break }
             }
             let count = outbox.withUnsafeBytes {
-                send(socket, $0.baseAddress?.advanced(by: outboxStart), $0.count - outboxStart,
+                send(
+                    socket, $0.baseAddress?.advanced(by: outboxStart), $0.count - outboxStart,
                     Int32(MSG_NOSIGNAL))
             }
             if count >= 0 {
@@ -419,24 +449,31 @@ final class Connection: Watcher {
         tls?.takeCiphertext(into: &outbox)
         if !outbox.isEmpty { return true }
 
+        releaseBuffers()
+        // Responses are out: streams are closed, and a pipelined request may have waited for that.
+        if let deferred = codec?.takeDeferredEvents(), !deferred.isEmpty {
+            handle(deferred, on: loop)
+            return false
+        }
         if phase == .closing || codec?.isFinished == true
             || (peerFinished && handlersRunning == 0)
         {
             shutDown(on: loop)
-            return false
-        }
-        // A response is out; a pipelined request may have waited for that.
-        if let deferred = codec?.takeDeferredEvents(), !deferred.isEmpty {
-            handle(deferred, on: loop)
         }
         return false
+    }
+
+    /// Keeps no large buffers for a connection that may be idle for long.
+    private func releaseBuffers() {
+        if outbox.capacity > Self.idleBufferBytesMax { outbox = [] }
+        if plaintext.capacity > Self.idleBufferBytesMax { plaintext = [] }
     }
 
     private func updateInterest(on loop: isolated EventLoop) {
         var interest: Readiness = []
         switch phase {
         case .open:
-            if !peerFinished, codec?.wantsInput ?? true { interest.insert(.readable) }
+            if wantsInput { interest.insert(.readable) }
             if outboxStart < outbox.count { interest.insert(.writable) }
         case .closing:
             if outboxStart < outbox.count { interest.insert(.writable) }
@@ -452,13 +489,13 @@ final class Connection: Watcher {
 
     /// Begins no further request; finishes what runs.
     func drain(on loop: isolated EventLoop) {
-        isDraining = true
         guard phase == .open else { return }
         guard let codec else {
             close(on: loop)
             return
         }
         codec.drain()
+        finishDeadline = .now + Self.drainNoticeTimeMax
         scheduleFlush(on: loop)
     }
 
@@ -511,9 +548,21 @@ final class Connection: Watcher {
             return
         }
         if let codec, codec.takeControlFrameCount() > limits.controlFramesPerSecondMax {
-            server.peerFailed("more than \(limits.controlFramesPerSecondMax) control frames a second")
+            server.peerFailed(
+                "more than \(limits.controlFramesPerSecondMax) control frames a second")
+            codec.terminate()
+            beginClosing(on: loop)
+            return
+        }
+        if isBlocked(at: now) {
+            server.peerFailed("opened no window for \(limits.stallTimeMax)")
             close(on: loop)
             return
+        }
+        if let finishDeadline, now >= finishDeadline {
+            self.finishDeadline = nil
+            codec?.finish()
+            scheduleFlush(on: loop)
         }
         if let headDeadline, now >= headDeadline {
             server.peerFailed("no request head within \(limits.headTimeMax)")
@@ -531,9 +580,24 @@ final class Connection: Watcher {
         if !isIdle || codec?.hasRunningResponse == true {
             idleSince = now
         } else if now - idleSince >= limits.idleTimeMax {
-            codec?.drain()
+            codec?.finish()
             beginClosing(on: loop)
         }
+    }
+
+    /// Whether answered HTTP/2 streams have stayed open for too long with nothing going out.
+    private func isBlocked(at now: ContinuousClock.Instant) -> Bool {
+        defer { hasOutputSinceTick = false }
+        let incomplete = incoming.values.count { !$0.isAnswered }
+        guard let codec, !hasOutputSinceTick,
+            codec.busyStreamCount > incomplete + handlersRunning
+        else {
+            blockedSince = nil
+            return false
+        }
+        let since = blockedSince ?? now
+        blockedSince = since
+        return now - since >= server.limits.stallTimeMax
     }
 
     /// Half a request and then silence: says so where HTTP was spoken, else just closes.
@@ -545,6 +609,8 @@ final class Connection: Watcher {
                     408, "head.too-slow",
                     "The request's head was not complete within \(server.limits.headTimeMax)."),
                 requestID: requestID(of: nil), on: loop)
+        } else {
+            codec?.finish()
         }
         beginClosing(on: loop)
     }

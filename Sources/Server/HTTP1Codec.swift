@@ -61,8 +61,11 @@ final class HTTP1Codec: Codec {
 
     private func failure(_ error: HTTP1Error) -> CodecEvent {
         isClosing = true
-        // Who speaks another protocol would not understand an answer.
-        if error.isForeignProtocol { return .failed(nil, reason: error.detail) }
+        // Who speaks another protocol would not understand an answer, and no answer can follow
+        // one that was given before the body was found to be broken.
+        guard !error.isForeignProtocol, session.canRespond else {
+            return .failed(nil, reason: error.detail)
+        }
         return .failed(Self.problem(error), reason: error.detail)
     }
 
@@ -81,7 +84,8 @@ final class HTTP1Codec: Codec {
     }
 
     func respond(_ response: Response, to stream: Int32, connection: Connection) {
-        guard responseIsDue || isClosing else {
+        // Also when none is due: the last word to a client whose request cannot be read.
+        guard session.canRespond else {
             if case .stream(let body) = response.body { body.end() }
             return
         }
@@ -93,21 +97,17 @@ final class HTTP1Codec: Codec {
         case .stream(let stream):
             session.encodeStreamingHead(
                 status: response.status, fields: response.fields, into: &output)
+            guard !session.omitsStreamedBody else {
+                session.encodeEnd(into: &output)
+                stream.end()
+                return
+            }
             body = stream
             bodyWaits = false
             stream.begin(
                 wake: { [weak connection] in connection?.wake(Self.stream) },
                 abort: { [weak connection] in connection?.abort(Self.stream) })
         }
-    }
-
-    /// Encodes the last response of a connection whose requests cannot be read.
-    func respondFinally(_ response: Response) {
-        guard case .bytes(let bytes) = response.body else { return }
-        isClosing = true
-        session.closeAfterResponse()
-        session.encodeResponse(
-            status: response.status, fields: response.fields, body: bytes, into: &output)
     }
 
     func sendContinue(on stream: Int32) {
@@ -163,6 +163,8 @@ final class HTTP1Codec: Codec {
         isClosing = true
     }
 
+    func finish() { drain() }
+    func terminate() { drain() }
     func end() { endBody() }
 
     // While a live stream is sent, reading goes on, only to see the client leave.
@@ -174,6 +176,7 @@ final class HTTP1Codec: Codec {
     }
 
     var hasRunningResponse: Bool { body != nil }
+    var busyStreamCount: Int { 0 }
     var isInHead: Bool { session.isInHead }
     func takeControlFrameCount() -> Int { 0 }
 }

@@ -6,7 +6,10 @@ final class HTTP2Codec: Codec {
     private let session: HTTP2Session
     private var sessionEvents: [HTTP2Event] = []
     private var bodies: [Int32: any BodyStream] = [:]
+    /// Streams whose body has nothing to send at the moment.
+    private var waiting: Set<Int32> = []
     private var isDraining = false
+    private var isFailureReported = false
 
     init(limits: ServerLimits) throws(HTTP2Error) {
         var session = HTTP2Limits()
@@ -17,11 +20,7 @@ final class HTTP2Codec: Codec {
 
     func receive(_ bytes: UnsafeRawBufferPointer) -> [CodecEvent] {
         session.receive(bytes)
-        var events = takeEvents()
-        if let failure = session.failure {
-            events.append(.failed(nil, reason: "HTTP/2: \(failure)"))
-        }
-        return events
+        return takeEvents()
     }
 
     func takeDeferredEvents() -> [CodecEvent] { takeEvents() }
@@ -46,11 +45,19 @@ final class HTTP2Codec: Codec {
             case .trailers(let stream, _):
                 events.append(.end(stream: stream))
             case .closed(let stream, _):
-                bodies.removeValue(forKey: stream)?.end()
+                endBody(of: stream)
                 events.append(.cancelled(stream: stream))
-            case .goAway, .pingAcknowledged:
+            case .pingAcknowledged:
+                // The peer has read what was sent before: it knows that we are going away.
+                if isDraining { finish() }
+            case .goAway:
                 break
             }
+        }
+        // A breach is known only when its GOAWAY has been taken.
+        if let failure = session.failure, !isFailureReported {
+            isFailureReported = true
+            events.append(.failed(nil, reason: "HTTP/2: \(failure)"))
         }
         return events
     }
@@ -90,22 +97,34 @@ final class HTTP2Codec: Codec {
             body.begin(
                 wake: { [weak connection] in connection?.wake(stream) },
                 abort: { [weak connection] in connection?.abort(stream) })
-            session.respond(to: stream, status: response.status, fields: response.fields) { buffer in
+            session.respond(to: stream, status: response.status, fields: response.fields) {
+                [unowned self] buffer in
                 switch body.read(into: buffer) {
-                case .bytes(let count): .bytes(count)
-                case .waiting: .waiting
-                case .finished: .finished(bytes: 0)
-                case .failed: .failed
+                case .bytes(let count): return .bytes(count)
+                case .waiting:
+                    waiting.insert(stream)
+                    return .waiting
+                case .finished: return .finished(bytes: 0)
+                case .failed: return .failed
                 }
             }
         }
     }
 
     func sendContinue(on stream: Int32) { session.sendContinue(to: stream) }
-    func resume(_ stream: Int32) { session.resume(stream) }
+
+    func resume(_ stream: Int32) {
+        waiting.remove(stream)
+        session.resume(stream)
+    }
+
+    private func endBody(of stream: Int32) {
+        waiting.remove(stream)
+        bodies.removeValue(forKey: stream)?.end()
+    }
 
     func abort(_ stream: Int32) {
-        bodies.removeValue(forKey: stream)?.end()
+        endBody(of: stream)
         session.reset(stream, code: .cancel)
     }
 
@@ -117,17 +136,26 @@ final class HTTP2Codec: Codec {
         guard !isDraining else { return }
         isDraining = true
         session.announceShutdown()
+        session.ping()
+    }
+
+    func finish() {
+        isDraining = true
         session.goAway()
     }
+
+    func terminate() { session.terminate(.enhanceYourCalm) }
 
     func end() {
         for body in bodies.values { body.end() }
         bodies.removeAll()
+        waiting.removeAll()
     }
 
     var wantsInput: Bool { true }
     var isFinished: Bool { session.isFinished }
     var hasRunningResponse: Bool { !bodies.isEmpty }
+    var busyStreamCount: Int { session.openStreamCount - waiting.count }
     var isInHead: Bool { false }
     func takeControlFrameCount() -> Int { session.takeControlFrameCount() }
 }

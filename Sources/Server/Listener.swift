@@ -35,7 +35,9 @@ final class Listener: Watcher {
             case EMFILE, ENFILE, ENOBUFS, ENOMEM:
                 // Level-triggered: without a rest the loop would spin until one is free.
                 loop.setInterest([], of: descriptor)
-                loop.schedule(after: Self.exhaustionRest) { [descriptor] in
+                loop.schedule(after: Self.exhaustionRest) { [weak self] in
+                    // Once closed, its number may name a connection.
+                    guard let self else { return }
                     loop.setInterest(.readable, of: descriptor)
                 }
                 return
