@@ -85,6 +85,10 @@ let package = Package(
         // The contract and the migrations, by C's #embed.
         .target(name: "CEmbedded"),
 
+        // What tests of several modules need; tests alone may depend on it.
+        .target(
+            name: "TestSupport", dependencies: ["Store", "PostgreSQL", "EventLoop"],
+            path: "Tests/Support", swiftSettings: swift),
         .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: swift),
         .testTarget(name: "TLSTests", dependencies: ["TLS"], swiftSettings: swift),
         .testTarget(name: "HTTP2Tests", dependencies: ["HTTP2"], swiftSettings: swift),
@@ -99,10 +103,14 @@ let package = Package(
             name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],
             swiftSettings: swift),
         .testTarget(
-            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop"],
+            name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
             swiftSettings: swift),
         .testTarget(
-            name: "StoreTests", dependencies: ["Store", "ControlCentre", "PostgreSQL", "EventLoop"],
+            name: "StoreTests",
+            dependencies: [
+                "Store", "ControlCentre", "PostgreSQL", "EventLoop", "JSON", "Embedded",
+                "TestSupport",
+            ],
             swiftSettings: swift),
         .testTarget(
             name: "APITests",

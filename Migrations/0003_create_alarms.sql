@@ -222,6 +222,7 @@ END;
 -- what another one holds is skipped. Returns how many it cleared.
 CREATE FUNCTION clear_due_alarms() RETURNS bigint
 LANGUAGE plpgsql AS $$
+<<clearing>>
 DECLARE
     change bigint;
     cleared bigint;
@@ -248,7 +249,7 @@ BEGIN
         RETURNING a.site, a.id, a.cleared_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT clear_due_alarms.change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
+    SELECT clearing.change, row_number() OVER (ORDER BY cleared_at, id), 'alarm.cleared',
         site, id, cleared_at, document
     FROM changed;
     GET DIAGNOSTICS cleared = ROW_COUNT;
@@ -262,6 +263,7 @@ $$;
 -- The trailing edge of alarm.extended: journals extensions that were held back for a second.
 CREATE FUNCTION journal_pending_extensions() RETURNS bigint
 LANGUAGE plpgsql AS $$
+<<extending>>
 DECLARE
     change bigint;
     journaled bigint;
@@ -288,7 +290,7 @@ BEGIN
         RETURNING a.site, a.id, a.last_detection_at, alarm_document(a) AS document
     )
     INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
-    SELECT journal_pending_extensions.change, row_number() OVER (ORDER BY last_detection_at, id),
+    SELECT extending.change, row_number() OVER (ORDER BY last_detection_at, id),
         'alarm.extended', site, id, last_detection_at, document
     FROM changed;
     GET DIAGNOSTICS journaled = ROW_COUNT;

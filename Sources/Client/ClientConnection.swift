@@ -215,13 +215,7 @@ public final class ClientConnection: Watcher {
     private func process(_ bytes: UnsafeRawBufferPointer, on loop: isolated EventLoop) {
         session.receive(bytes)
         handleEvents()
-        if let failure = session.failure {
-            // The server is owed the GOAWAY that says what was wrong.
-            flush(on: loop)
-            end(.protocolError(failure.description), on: loop)
-        } else if session.wantsOutput || session.isFinished {
-            scheduleFlush(on: loop)
-        }
+        if session.wantsOutput || session.isFinished { scheduleFlush(on: loop) }
     }
 
     private func handleEvents() {
@@ -355,11 +349,17 @@ public final class ClientConnection: Watcher {
         // Requests that cannot be sent any more end while output is taken.
         handleEvents()
         if !outbox.isEmpty { return true }
-        if session.isFinished { end(.connectionLost("the server went away"), on: loop) }
+        if session.isFinished { end(farewell, on: loop) }
         return false
     }
 
     // MARK: Ending
+
+    /// Why the session is finished: a GOAWAY was the last that was sent or received.
+    private var farewell: ClientError {
+        session.failure.map { .protocolError($0.description) }
+            ?? .connectionLost("the server went away")
+    }
 
     /// Ends the connection and all that waits for it; idempotent.
     private func end(_ error: ClientError, on loop: isolated EventLoop) {

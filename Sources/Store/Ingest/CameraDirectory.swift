@@ -30,6 +30,8 @@ struct CameraDirectory {
     func camera(_ name: CameraName) -> Camera? { cameras[name] }
     func model(of node: NodeID) -> String? { models[node] }
 
+    static let currentRevision = Statement("SELECT revision FROM configuration")
+
     /// The statements that look up what is not remembered; nil when all is.
     func lookup(_ items: ArraySlice<IncomingDetection>) -> [Statement]? {
         var names: Set<CameraName> = []
@@ -42,7 +44,7 @@ struct CameraDirectory {
         guard !names.isEmpty || !nodes.isEmpty else { return nil }
         let ordered = Array(names)
         return [
-            Statement("SELECT revision FROM configuration"),
+            Self.currentRevision,
             Statement(
                 """
                 SELECT DISTINCT ON (asked.site, asked.name)
@@ -63,9 +65,16 @@ struct CameraDirectory {
     }
 
     /// Takes in the results of `lookup`'s statements.
-    mutating func learn(_ results: [QueryResult]) throws(PostgreSQLError) {
+    ///
+    /// - Returns: whether all that was remembered still holds. If not, it is forgotten, and what
+    ///   the lookup did not ask for because it was remembered must be looked up too.
+    mutating func learn(_ results: [QueryResult]) throws(PostgreSQLError) -> Bool {
         let current = try results[0].int64(0, 0)
-        if current != revision || cameras.count > Self.camerasMax { forget() }
+        var holds = true
+        if current != revision || cameras.count > Self.camerasMax {
+            holds = cameras.isEmpty && models.isEmpty
+            forget()
+        }
         revision = current
         for row in 0..<results[1].rowCount {
             let name = CameraName(
@@ -78,6 +87,7 @@ struct CameraDirectory {
         for row in 0..<results[2].rowCount {
             models[try results[2].id(row, 0)] = try results[2].text(row, 1)
         }
+        return holds
     }
 
     mutating func forget() {

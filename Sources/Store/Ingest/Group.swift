@@ -31,9 +31,12 @@ struct Group {
     private let correlator: Correlator
     /// By place in `items`; nil until it is known.
     private var outcomes: [IngestOutcome?]
+    /// Those that may have been stored before.
     private var resolved: [Resolved] = []
     /// Items that repeat an earlier item of the same group: place → that item's place.
     private var repeats: [(index: Int, of: Int)] = []
+    /// Items that bear an earlier item's id and time with other content.
+    private var rivals: [Int] = []
     private var parts: [Part] = []
     private var partOfKey: [CorrelationKey: Int] = [:]
 
@@ -72,6 +75,11 @@ struct Group {
             outcomes[index] = .refused(.inFuture)
             return
         }
+        let model = item.model ?? directory.model(of: item.node) ?? ""
+        let key = CorrelationKey(
+            site: item.site, camera: camera.id, pattern: pattern,
+            mode: item.operatingMode ?? camera.siteMode, modelVersion: model)
+        let member = Resolved(index: index, camera: camera, key: key, model: model)
         let identity = Identity(site: item.site, id: item.id, occurredAt: item.occurredAt)
         if let first = seen[identity] {
             let isSame =
@@ -82,16 +90,13 @@ struct Group {
             if isSame {
                 repeats.append((index, first))
             } else {
-                outcomes[index] = .refused(.idReused)
+                // The first may be the one that differs from what was stored before.
+                rivals.append(index)
+                resolved.append(member)
             }
             return
         }
         seen[identity] = index
-        let model = item.model ?? directory.model(of: item.node) ?? ""
-        let key = CorrelationKey(
-            site: item.site, camera: camera.id, pattern: pattern,
-            mode: item.operatingMode ?? camera.siteMode, modelVersion: model)
-        let member = Resolved(index: index, camera: camera, key: key, model: model)
         resolved.append(member)
         if let part = partOfKey[key] {
             parts[part].members.append(member)
@@ -135,7 +140,7 @@ struct Group {
         }
         return [
             Database.begin,
-            Statement("SELECT revision FROM configuration"),
+            CameraDirectory.currentRevision,
             Database.nextChange,
             Statement(
                 """
@@ -251,11 +256,24 @@ struct Group {
             for change in decision.changes {
                 writes.add(
                     change, of: part.key, area: part.area,
-                    receivedAt: members.map { item($0.index).receivedAt }.min() ?? now,
+                    receivedAt: change.before == nil
+                        ? receipt(of: change.after, members, decision) : nil,
                     journaledAt: known[change.after.id]?.extendedAt)
             }
         }
         return writes.statements
+    }
+
+    /// When the detection reached us that raised the episode; nil when it is not of this group.
+    private func receipt(
+        of episode: Episode, _ members: [Resolved], _ decision: CorrelationDecision
+    ) -> Timestamp? {
+        zip(members, decision.outcomes)
+            .filter { $1 == .joined(episode.id) }
+            .map { member, _ in detection(member) }
+            .filter { $0.effectiveAt == episode.raisedAt }
+            .map(\.receivedAt)
+            .min()
     }
 
     private mutating func settleDuplicates(_ existing: QueryResult) throws(PostgreSQLError) {
@@ -305,6 +323,7 @@ struct Group {
     /// What became of each item, once the group is committed or needs no commit.
     mutating func finish() -> [IngestOutcome] {
         settleRepeats()
+        for index in rivals where outcomes[index] == nil { outcomes[index] = .refused(.idReused) }
         return outcomes.map { outcome in
             guard let outcome else { preconditionFailure("a detection was left undecided") }
             return outcome

@@ -164,16 +164,22 @@ public final class IngestLane {
     private func attempt(_ items: ArraySlice<IncomingDetection>)
         async throws(PostgreSQLError) -> [IngestOutcome]?
     {
-        if let lookup = directory.lookup(items) {
+        let lookup = directory.lookup(items)
+        if let lookup {
             let results = try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 try await connection.execute(lookup)
             }
-            try directory.learn(results)
+            guard try directory.learn(results) else { return nil }
         }
         let known = directory
         var group = Group(items, directory: known, correlator: correlator)
-        guard !group.isSettled else { return group.finish() }
+        guard !group.isSettled else {
+            // Refused by heart: without a transaction nothing else would tell that the site has
+            // come to permit it.
+            if lookup == nil, try await !isCurrent(known) { return nil }
+            return group.finish()
+        }
 
         let commit: QueryResult? = try await pool.withConnection {
             (connection) async throws(PostgreSQLError) in
@@ -193,6 +199,20 @@ public final class IngestLane {
             committed()
         }
         return group.finish()
+    }
+
+    /// Whether the directory is of the present configuration; if not, what is remembered is
+    /// forgotten.
+    private func isCurrent(_ known: CameraDirectory) async throws(PostgreSQLError) -> Bool {
+        let result = try await pool.withConnection {
+            (connection) async throws(PostgreSQLError) in
+            try await connection.execute(CameraDirectory.currentRevision)
+        }
+        guard try result.int64(0, 0) == known.revision else {
+            directory.forget()
+            return false
+        }
+        return true
     }
 }
 

@@ -80,10 +80,10 @@ struct Writes {
     }
 
     /// - Parameters:
-    ///   - receivedAt: when the first of the detections reached us.
+    ///   - receivedAt: when the raising detection reached us; nil for a known alarm.
     ///   - journaledAt: when `alarm.extended` was last journaled; nil for a new alarm.
     mutating func add(
-        _ change: EpisodeChange, of key: CorrelationKey, area: AreaID, receivedAt: Timestamp,
+        _ change: EpisodeChange, of key: CorrelationKey, area: AreaID, receivedAt: Timestamp?,
         journaledAt: Timestamp?
     ) {
         let isNew = change.before == nil
@@ -111,7 +111,7 @@ struct Writes {
         var rows = isNew ? raised : moved
         rows.key.append(key)
         rows.area.append(PostgreSQLUUID(area.uuid))
-        rows.receivedAt.append(receivedAt.microsecondsSinceEpoch)
+        rows.receivedAt.append(receivedAt?.microsecondsSinceEpoch)
         rows.episode.append(change.after)
         rows.extendedAt.append(
             isNew || extensionIsDue ? now.microsecondsSinceEpoch : nil)
