@@ -43,7 +43,7 @@ public struct SiteChange: Sendable {
 }
 
 extension Database {
-    public func createSite(_ site: NewSite, by author: Author, at instant: Timestamp)
+    public func createSite(_ site: NewSite, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> CreateOutcome
     {
         guard try await isTimeZone(site.timeZone) else { return .refused(.unknownTimeZone) }
