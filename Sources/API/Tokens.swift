@@ -21,6 +21,11 @@ extension API {
                 if let asked = token.site, asked != bound {
                     throw Problem(.unknownSite, resource: "site")
                 }
+                guard token.site != nil || token.node != nil else {
+                    throw Problem(
+                        403, "role.forbidden",
+                        "An administrator of one site makes no token for all sites; name the site.")
+                }
                 token.site = bound
             }
             if let node = token.node, token.site == nil {

@@ -48,6 +48,8 @@ extension Database {
     public func createToken(_ token: NewToken, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> TokenCreateOutcome
     {
+        // The reference to the node contains its site; without one, nothing would be checked.
+        if token.node != nil, token.site == nil { return .unknownNode }
         let id = TokenID.make(at: instant)
         let secret = Self.makeSecret()
         let insert = Statement(

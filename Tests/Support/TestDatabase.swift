@@ -75,11 +75,25 @@ public final class TestDatabase: Sendable {
     }
 
     private func query(_ statement: Statement, as role: String) async throws -> QueryResult {
+        try await session(as: role) { connection, _ in try await connection.execute(statement) }
+    }
+
+    /// Lends a session as the superuser to `body`.
+    public func session<Result: Sendable>(
+        _ body: @Sendable (PostgreSQLConnection, isolated EventLoop) async throws -> Result
+    ) async throws -> Result {
+        try await session(as: TestCluster.superuser, body)
+    }
+
+    private func session<Result: Sendable>(
+        as role: String,
+        _ body: @Sendable (PostgreSQLConnection, isolated EventLoop) async throws -> Result
+    ) async throws -> Result {
         let conninfo = cluster.connectionInfo(role: role, database: name)
         return try await loop.carryOut { loop in
             let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
             defer { connection.close() }
-            return try await connection.execute(statement)
+            return try await body(connection, loop)
         }
     }
 

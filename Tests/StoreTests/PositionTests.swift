@@ -1,0 +1,123 @@
+import ControlCentre
+import PostgreSQL
+import TestSupport
+import Testing
+
+@testable import Store
+
+@Suite struct `Positions` {
+    private func createArea(_ site: SiteID, in instance: Instance, loop: Int = 0) async throws {
+        try await instance.databases[loop].run { database, _ in
+            _ = try await database.createArea(
+                NewArea(site: site, name: "Neckarwiese", monitored: false),
+                by: DemonstrationSite.author, at: .now()
+            ).stored()
+        }
+    }
+
+    @Test func `are gapless at each instant, and nothing appears behind a reader`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database, loops: 8)
+            let site = try await DemonstrationSite(in: instance, cameras: 8)
+            let now = Timestamp.now()
+
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for writer in 0..<8 {
+                    group.addTask {
+                        for number in 0..<15 {
+                            if writer.isMultiple(of: 2) {
+                                try await createArea(site.id, in: instance, loop: writer)
+                            } else {
+                                _ = try await instance.submit(
+                                    [
+                                        site.detection(
+                                            camera: writer, at: now + .seconds(60 * number))
+                                    ], lane: writer)
+                            }
+                        }
+                        return true
+                    }
+                }
+                group.addTask {
+                    try await read(database, until: 120)
+                    return true
+                }
+                try await group.waitForAll()
+            }
+
+            let disordered = try await database.number(
+                """
+                SELECT count(*) FROM (SELECT position - lag(position) OVER ordered AS step,
+                    recorded_at - lag(recorded_at) OVER ordered AS time
+                    FROM positions WINDOW ordered AS (ORDER BY position)) steps
+                WHERE step <> 1 OR time <= interval '0'
+                """)
+            #expect(disordered == 0)
+        }
+    }
+
+    /// Reads over and over what a reader of the journal would, until so many changes have come.
+    private func read(_ database: TestDatabase, until count: Int64) async throws {
+        try await database.session { connection, _ in
+            let state = Statement(
+                """
+                SELECT count(*), coalesce(max(position), 0),
+                    (SELECT count(*) FROM journal JOIN positions USING (change)
+                        WHERE position <= $1)
+                FROM positions
+                """)
+            var seen: (position: Int64, events: Int64) = (0, 0)
+            var first: Int64?
+            while seen.position < (first ?? 0) + count {
+                let result = try await connection.execute(
+                    Statement(state.sql, .int64(seen.position)))
+                let (number, last) = (try result.int64(0, 0), try result.int64(0, 1))
+                #expect(number == last, "a position is missing")
+                #expect(
+                    try result.int64(0, 2) == seen.events, "an event appeared behind the reader")
+                let events = try await connection.execute(
+                    Statement(
+                        """
+                        SELECT count(*) FROM journal JOIN positions USING (change)
+                        WHERE position <= $1
+                        """, .int64(last)))
+                seen = (last, try events.int64(0, 0))
+                if first == nil { first = last }
+            }
+        }
+    }
+
+    @Test func `are not stalled by a transaction that stays open, which comes last`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+
+            let position = try await database.session { connection, _ in
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+                    Statement(
+                        """
+                        INSERT INTO journal (change, ordinal, event, subject, occurred_at, document)
+                        SELECT currval('changes'), n, 'import.row', 'x', now(), '{}'
+                        FROM generate_series(1, 10000) n
+                        """),
+                ])
+                let before = try await instance.run { try await $0.journalHead() }
+                try await createArea(site.id, in: instance)
+                let after = try await instance.run { try await $0.journalHead() }
+                #expect(after.position == before.position + 1)
+
+                let results = try await connection.execute([
+                    Database.appendPosition, Statement("COMMIT"),
+                ])
+                #expect(try results[0].int64(0, 0) == after.position + 1)
+                return try results[0].int64(0, 0)
+            }
+
+            let head = try await instance.run { try await $0.journalHead() }
+            #expect(head == EventID(position: position, ordinal: 10_000))
+        }
+    }
+}
