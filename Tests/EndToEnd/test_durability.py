@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 import pytest
 from detections import detection, post
@@ -34,7 +32,6 @@ CAMERAS = [f"c{number}" for number in range(6)]
 # Connections of each load: single detections, and arrays of several lengths.
 SIZES = [SINGLES, SINGLES, SINGLES, 7, 40, 150]
 INSTANCES = 3
-READY_SECONDS_MAX = 20
 
 
 @pytest.fixture(scope="module")
