@@ -6,13 +6,15 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from detections import detection, post
+from detections import detection, instant, post
 from http2_node import HTTP2Node
+from live_stream import Reader
 from load import SINGLES, Load
 from postgresql_cluster import Cluster, running_cluster
 from server_under_test import (
@@ -146,7 +148,10 @@ def test_the_service_comes_back_by_itself_when_postgresql_was_away(
     with running_server(binary, tmp_path, database=database) as server, server.client() as nobody:
         site = create_load_site(server)
         observer = site.client("observer")
-        with Load([server], site, CAMERAS, SIZES) as load:
+        with (
+            Reader(server, site.token("observer")) as reader,
+            Load([server], site, CAMERAS, SIZES) as load,
+        ):
             load.wait_for_more(2_000)
 
             durable_cluster.stop(mode)
@@ -161,8 +166,14 @@ def test_the_service_comes_back_by_itself_when_postgresql_was_away(
                 assert away.status_code == 503 and "retry-after" in away.headers
 
             durable_cluster.start()
+            back_at = instant()
             load.wait_for_more(1_000)
             assert nobody.get("/readyz").status_code == 200
+            # The live stream has gone on, on the connection that it had.
+            reader.until(
+                lambda event: datetime.fromisoformat(event.data["last_detection_at"])
+                > datetime.fromisoformat(back_at)
+            )
 
         assert load.broken == []
         assert set(load.statuses) == {200, 201, 503}
