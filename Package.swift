@@ -101,7 +101,8 @@ let package = Package(
         .testTarget(
             name: "PostgreSQLTests", dependencies: ["PostgreSQL", "EventLoop"],
             swiftSettings: swift),
-        .testTarget(name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
+        .testTarget(
+            name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: swift),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],

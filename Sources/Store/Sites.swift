@@ -63,7 +63,8 @@ extension Database {
     }
 
     public func changeSite(
-        _ id: SiteID, only site: SiteID?, if precondition: Precondition, to change: SiteChange, by author: Author,
+        _ id: SiteID, only site: SiteID?, if precondition: Precondition, to change: SiteChange,
+        by author: Author,
         at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []

@@ -15,7 +15,8 @@ extension API {
             // Once more: a revocation meanwhile found no stream to end.
             let principal = try await api.authenticator.principal(of: call.request)
             let stream = LiveStream(
-                hub: api.hub, filter: LiveFilter(site: site, types: types.map { Set($0) }), principal: principal,
+                hub: api.hub, filter: LiveFilter(site: site, types: types.map { Set($0) }),
+                principal: principal,
                 after: start.id, isResumed: start.isResumed, on: api.loop)
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
