@@ -17,6 +17,12 @@ public struct JournalEvent: Sendable {
 }
 
 extension Database {
+    /// Run on each connection that reads the journal.
+    ///
+    /// Without it a planner that has not yet heard of an import's many rows gathers and sorts
+    /// them all for each page, where the journal's key gives the page in order.
+    public static let setUp = [Statement("SET enable_bitmapscan = off")]
+
     /// The newest event id: everything at or before it is committed and visible.
     public func journalHead() async throws(StoreError) -> EventID {
         let results = try await read([Self.head])
@@ -204,7 +210,8 @@ public final class JournalFeed {
     {
         if let connection, connection.isOpen { return connection }
         let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
-        _ = try await connection.execute(setUp + [Statement("LISTEN \(Self.channel)")])
+        _ = try await connection.execute(
+            setUp + Database.setUp + [Statement("LISTEN \(Self.channel)")])
         connection.onNotification = { notification in
             guard notification.payload != self.instance else { return }
             self.look(on: loop)
