@@ -57,14 +57,17 @@ public final class LiveHub {
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
-    /// Called once a second: heartbeats, and readers that take nothing.
+    /// Called once a second: tokens that have expired, readers that take nothing, heartbeats.
     public func tick() {
         sinceHeartbeat += 1
         let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
         if isHeartbeat { sinceHeartbeat = 0 }
         let now = ContinuousClock.now
+        let instant = Timestamp.now()
         for stream in Array(streams.values) {
-            if stream.isStalled(at: now) {
+            if let expiresAt = stream.expiresAt, expiresAt <= instant {
+                stream.finish()
+            } else if stream.isStalled(at: now) {
                 stream.cutOff()
             } else if isHeartbeat {
                 stream.heartbeat()
@@ -109,14 +112,15 @@ public final class LiveHub {
     /// Where a reader stands that has seen everything up to `id`.
     func position(after id: EventID) -> Position {
         guard let head, let floor else { return .unknown }
-        if id >= floor {
-            let start = firstIndex(after: id)
-            let end = min(ring.count, start + Self.journalPageSize)
-            return .ring(Array(ring[start..<end])[...])
-        }
-        // 0.0 asks for the oldest event of the window, which is never lost.
+        // 0.0 asks for the oldest event of the window, which is never lost. Any other id is judged
+        // by the window, though the ring may reach further back: what a reader gets must not
+        // depend on when this instance was started.
         if id != .origin, id.position < oldestPosition(head) { return .lost(head: head) }
-        return .journal
+        let start = startingPoint(id)
+        guard start >= floor else { return .journal }
+        let first = firstIndex(after: start)
+        let end = min(ring.count, first + Self.journalPageSize)
+        return .ring(Array(ring[first..<end])[...])
     }
 
     private func oldestPosition(_ head: EventID) -> Int64 { max(0, head.position - replayWindow) }

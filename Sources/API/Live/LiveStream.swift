@@ -10,6 +10,8 @@ final class LiveStream: BodyStream {
     let loop: EventLoop
     let filter: LiveFilter
     let token: TokenID
+    /// When its token expires, which ends it.
+    let expiresAt: Timestamp?
     private let hub: LiveHub
     /// Everything up to here has been sent or filtered out.
     private(set) var cursor: EventID
@@ -29,11 +31,13 @@ final class LiveStream: BodyStream {
 
     /// - Parameter cursor: what the reader has seen already.
     init(
-        hub: LiveHub, filter: LiveFilter, token: TokenID, after cursor: EventID, on loop: EventLoop
+        hub: LiveHub, filter: LiveFilter, reader: Principal, after cursor: EventID,
+        on loop: EventLoop
     ) {
         self.hub = hub
         self.filter = filter
-        self.token = token
+        token = reader.token
+        expiresAt = reader.expiresAt
         self.cursor = cursor
         self.loop = loop
         // A browser waits this long before it resumes.

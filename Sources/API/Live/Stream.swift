@@ -14,8 +14,7 @@ extension API {
             guard let principal = call.principal else { throw Problem.unknown("stream") }
             let stream = LiveStream(
                 hub: api.hub, filter: LiveFilter(site: site, types: types.map { Set($0) }),
-                token: principal.token,
-                after: try await api.startingPoint(of: call), on: api.loop)
+                reader: principal, after: try await api.startingPoint(of: call), on: api.loop)
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
             // nginx would gather events before it passes them on.
