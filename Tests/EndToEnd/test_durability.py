@@ -1,23 +1,24 @@
-"""What was answered with 2xx is there, whatever dies meanwhile."""
+"""What was answered with 2xx is kept, whatever ends: the server, PostgreSQL, or both."""
 
 from __future__ import annotations
 
-import http.client
-import threading
-import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from detections import Node, detection
+from detections import detection, instant, post
+from http2_node import HTTP2Node
+from live_stream import Reader
+from load import SINGLES, Load
 from postgresql_cluster import Cluster, running_cluster
 from server_under_test import (
+    ROOT,
     Server,
     Site,
     create,
@@ -29,256 +30,254 @@ from server_under_test import (
     wait_for_listeners,
 )
 
-CLIENTS = 6
-SECONDS_MAX = 30
+CAMERAS = [f"c{number}" for number in range(6)]
+# Connections of each load: single detections, and arrays of several lengths.
+SIZES = [SINGLES, SINGLES, SINGLES, 7, 40, 150]
+INSTANCES = 3
 
 
-@dataclass
-class Journal:
-    """What the clients of a load have sent, and what they were promised."""
-
-    sent: dict[str, dict[str, Any]] = field(default_factory=dict)
-    promised: set[str] = field(default_factory=set)
-    statuses: Counter[int] = field(default_factory=Counter)
-    # Of each answer 503.
-    retry_after: set[str | None] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def note(self, items: list[dict[str, Any]], status: int, answer: Any) -> None:
-        with self.lock:
-            self.statuses[status] += 1
-            if status == 201:
-                self.promised.add(answer["id"])
-            elif status == 200:
-                outcomes = {outcome["outcome"] for outcome in answer["items"]}
-                assert outcomes <= {"created", "duplicate"}, answer
-                self.promised.update(item["id"] for item in items)
+@pytest.fixture(scope="module")
+def durable_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that the tests of this module may stop and crash."""
+    with running_cluster(durable=True) as cluster:
+        yield cluster
 
 
-def load(
-    site: Site, token: str, cameras: list[str], ends: threading.Event, journal: Journal
-) -> None:
-    """Posts one detection after the other, and now and then ten at once, at full speed."""
-    node = None
-    number = 0
-    while not ends.is_set():
-        number += 1
-        count = 10 if number % 5 == 0 else 1
-        items = [
-            detection(site, camera=cameras[(number + place) % len(cameras)]) for place in range(count)
-        ]
-        with journal.lock:
-            journal.sent.update((item["id"], item) for item in items)
-        try:
-            node = node or Node(site.server, token)
-            status, fields, answer = node.request(
-                "POST", "/v1/detections", items if count > 1 else items[0]
-            )
-        except (OSError, http.client.HTTPException):
-            # Nothing was promised. The server is away; who waits for it asks until it is back.
-            node = None
-            continue
-        journal.note(items, status, answer)
-        if status == 503:
-            journal.retry_after.add(fields["retry-after"])
+def create_load_site(server: Server) -> Site:
+    """A new site with the load's cameras, whose administrator stays connected."""
+    administrator = server.client(server.create_token("administrator"))
+    site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+    for key in CAMERAS:
+        new = {"site": site.id, "area": site.area, "name": key.upper(), "key": key}
+        create(administrator, "/v1/cameras", new)
+    return site
 
 
-def wait_until(holds: Callable[[], bool], what: str) -> None:
-    """Returns as soon as it holds, which it must in time."""
-    deadline = time.monotonic() + SECONDS_MAX
-    while not holds():
-        assert time.monotonic() < deadline, f"not in time: {what}"
+def move(site: Site, server: Server) -> Site:
+    """The same site on the server that has taken the place of another, by the same tokens."""
+    site.administrator.close()
+    site.close()
+    administrator = server.client(server.create_token("administrator"))
+    return Site(
+        server, administrator, site.id, site.area, site.camera, site.camera_key, site.node,
+        site.tokens,
+    )
 
 
-def stored(site: Site) -> list[str]:
-    """The ids of all detections of the site, as the list gives them."""
-    observer = site.client("observer")
-    ids = []
+def close(site: Site) -> None:
+    site.administrator.close()
+    site.close()
+
+
+def stored(site: Site) -> Counter[str]:
+    """How often the list, walked to its end, shows each detection of the site."""
+    ids: Counter[str] = Counter()
     target: str | None = "/v1/detections?limit=500"
     while target is not None:
-        page = observer.get(target)
+        page = site.client("observer").get(target)
         assert page.status_code == 200, page.text
-        ids += [item["id"] for item in page.json()["items"]]
+        ids.update(item["id"] for item in page.json()["items"])
         target = page.links["next"]["url"] if "next" in page.links else None
     return ids
 
 
-def outcomes_of(node: Node, items: list[dict[str, Any]]) -> Counter[str]:
-    """What becomes of the items when they are sent again."""
+def send_again(site: Site, items: list[dict[str, Any]]) -> Counter[str]:
+    """The outcomes of what a node sends once more, in the largest arrays that the server takes."""
     outcomes: Counter[str] = Counter()
-    for start in range(0, len(items), 500):
-        status, answer = node.post(items[start : start + 500])
-        assert status == 200, answer
+    for start in range(0, len(items), 1_000):
+        answer = post(site, items[start : start + 1_000], 200)
         outcomes.update(outcome["outcome"] for outcome in answer["items"])
     return outcomes
 
 
-def check_promises(site: Site, journal: Journal) -> None:
-    """Each promise is kept exactly once, and sending all again adds what was never promised."""
+def check_nothing_is_lost(site: Site, load: Load) -> None:
+    """What was acknowledged is there once, a resend makes only duplicates, and alarms count right.
+
+    Afterwards what was unsettled is there too.
+    """
+    assert set(load.outcomes) == {"created"}
     ids = stored(site)
-    assert len(ids) == len(set(ids)), "a detection is there twice"
-    missing = journal.promised - set(ids)
-    assert not missing, f"{len(missing)} of {len(journal.promised)} are lost"
-    with Node(site.server, site.token("node")) as node:
-        promised = [item for id, item in journal.sent.items() if id in journal.promised]
-        assert outcomes_of(node, promised) == {"duplicate": len(promised)}
-        everything = list(journal.sent.values())
-        assert outcomes_of(node, everything)["refused"] == 0
-        assert outcomes_of(node, everything) == {"duplicate": len(everything)}
-    assert sorted(stored(site)) == sorted(journal.sent)
-    # The counts agree with the detections.
+    assert [item["id"] for item in load.acknowledged if ids[item["id"]] != 1] == []
+    assert set(ids.values()) == {1}
+
+    assert send_again(site, load.acknowledged) == {"duplicate": len(load.acknowledged)}
+    settled = send_again(site, load.unsettled)
+    assert set(settled) <= {"created", "duplicate"}
+    sent = load.acknowledged + load.unsettled
+    assert send_again(site, sent) == {"duplicate": len(sent)}
+
+    assert stored(site) == {item["id"]: 1 for item in sent} | {id: 1 for id in ids}
     alarms = site.client("observer").get("/v1/alarms", params={"limit": 500}).json()["items"]
-    assert sum(alarm["detection_count"] for alarm in alarms) == len(journal.sent)
+    assert sum(alarm["detection_count"] for alarm in alarms) == stored(site).total()
 
 
-def more_cameras(site: Site, count: int) -> list[str]:
-    """The keys of the site's camera and of further ones."""
-    keys = [site.camera_key]
-    for number in range(2, count + 1):
-        camera = {"site": site.id, "area": site.area, "name": f"C {number}", "key": f"c-{number}"}
-        keys.append(create(site.administrator, "/v1/cameras", camera)["key"])
-    return keys
+def postmaster(data_dir: Path) -> int:
+    """The main process of the embedded PostgreSQL."""
+    return int((data_dir / "postgresql" / "postmaster.pid").read_text().splitlines()[0])
 
 
-def test_what_was_promised_before_a_crash_is_there_once(binary: Path) -> None:
-    with data_directory() as directory:
-        server = start_server(binary, directory / "data")
-        try:
-            with server.client(server.create_token("administrator")) as administrator:
-                site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
-                cameras = more_cameras(site, 4)
-            token = site.token("node")
-            journal, ends = Journal(), threading.Event()
-            with ThreadPoolExecutor(CLIENTS) as clients:
-                running = [
-                    clients.submit(load, site, token, cameras, ends, journal)
-                    for _ in range(CLIENTS)
-                ]
-                wait_until(lambda: len(journal.promised) > 500, "the load")
+def test_a_killed_server_has_lost_nothing_that_it_acknowledged(binary: Path) -> None:
+    with data_directory() as directory, ExitStack() as stack:
+        data = directory / "data"
+        server = start_server(binary, data)
+        stack.callback(server.stop)
+        site = create_load_site(server)
+        database = postmaster(data)
+
+        for _ in range(2):
+            with Load([server], site, CAMERAS, SIZES) as load:
+                load.wait_for_more(2_000)
                 server.kill()
-                ends.set()
-                for client in running:
-                    client.result()
-            assert set(journal.statuses) <= {200, 201}
 
-            # It finds the PostgreSQL that the crash has left running.
-            server = start_server(binary, directory / "data")
-            site.close()
-            site = replace(site, server=server, clients={})
-            check_promises(site, journal)
-            site.close()
-            assert server.stop() == 0, "".join(server.log)
-        finally:
-            server.stop()
+            assert len(load.broken) == len(SIZES) and set(load.statuses) == {200, 201}
+            server = start_server(binary, data)
+            stack.callback(server.stop)
+            assert postmaster(data) == database, "the PostgreSQL that was left is not adopted"
+            site = move(site, server)
+            check_nothing_is_lost(site, load)
+
+        close(site)
+        assert server.stop() == 0
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that this test may stop."""
-    with running_cluster() as cluster:
-        yield cluster
-
-
-def test_an_outage_of_the_database_loses_nothing_and_ends_by_itself(
-    binary: Path, own_cluster: Cluster, tmp_path: Path
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_the_service_comes_back_by_itself_when_postgresql_was_away(
+    mode: str, binary: Path, durable_cluster: Cluster, tmp_path: Path
 ) -> None:
-    database = own_cluster.create_database("leitstand")
-    with running_server(binary, tmp_path, database=database) as server:
-        with server.client(server.create_token("administrator")) as administrator:
-            site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
-            cameras = more_cameras(site, 4)
-        token = site.token("node")
-        site.token("observer")
-        journal, ends = Journal(), threading.Event()
-        with ThreadPoolExecutor(CLIENTS) as clients, server.client() as anybody:
-            running = [
-                clients.submit(load, site, token, cameras, ends, journal) for _ in range(CLIENTS)
-            ]
-            try:
-                for _ in range(2):
-                    before = len(journal.promised)
-                    wait_until(lambda: len(journal.promised) > before + 100, "the load")
-                    own_cluster.stop()
+    database = durable_cluster.create_database(f"away-{mode}")
+    with running_server(binary, tmp_path, database=database) as server, server.client() as nobody:
+        site = create_load_site(server)
+        observer = site.client("observer")
+        with (
+            Reader(server, site.token("observer")) as reader,
+            Load([server], site, CAMERAS, SIZES) as load,
+        ):
+            load.wait_for_more(2_000)
 
-                    away = anybody.get("/readyz")
-                    assert away.status_code == 503
-                    assert away.headers["retry-after"].isdigit()
-                    assert away.json()["code"] == "database.unavailable"
-                    assert anybody.get("/livez").status_code == 200
-                    refusals = journal.statuses[503]
-                    wait_until(lambda: journal.statuses[503] > refusals + 10, "refusals")
-                    assert anybody.get("/readyz").status_code == 503
+            durable_cluster.stop(mode)
+            load.wait_until(lambda: load.statuses[503] >= 2 * len(SIZES))
 
-                    own_cluster.start()
-                    wait_until(lambda: anybody.get("/readyz").status_code == 200, "readiness")
-                    before = len(journal.promised)
-                    wait_until(lambda: len(journal.promised) > before + 100, "service")
-            finally:
-                ends.set()
-            for client in running:
-                client.result()
+            ready = nobody.get("/readyz")
+            assert ready.status_code == 503 and ready.json()["code"] == "database.unavailable"
+            assert int(ready.headers["retry-after"]) > 0
+            assert nobody.get("/livez").status_code == 200
+            for client in (observer, site.administrator):
+                away = client.get("/v1/sites")
+                assert away.status_code == 503 and "retry-after" in away.headers
 
-        assert set(journal.statuses) <= {200, 201, 503}, journal.statuses
-        assert all(value is not None and value.isdigit() for value in journal.retry_after)
-        check_promises(site, journal)
-        site.close()
+            durable_cluster.start()
+            back_at = instant()
+            load.wait_for_more(1_000)
+            assert nobody.get("/readyz").status_code == 200
+            # The live stream has gone on, on the connection that it had.
+            reader.until(
+                lambda event: datetime.fromisoformat(event.data["last_detection_at"])
+                > datetime.fromisoformat(back_at)
+            )
+
+        assert load.broken == []
+        assert set(load.statuses) == {200, 201, 503}
+        assert load.retry_after == {"1"}
+        check_nothing_is_lost(site, load)
+        close(site)
 
 
-def test_three_instances_start_at_once_on_an_empty_database(
-    binary: Path, cluster: Cluster, tmp_path: Path
+def test_several_instances_may_start_at_once_on_an_empty_database(
+    binary: Path, tmp_path: Path
 ) -> None:
-    database = cluster.create_database(f"leitstand-{uuid.uuid4().hex}")
-    servers = [launch_server(binary, tmp_path, database=database) for _ in range(3)]
-    try:
+    # Of its own: the database roles belong to the whole cluster and must be missing too.
+    with running_cluster() as cluster, ExitStack() as stack:
+        database = cluster.create_database("empty")
+        servers = []
+        for _ in range(INSTANCES):
+            servers.append(launch_server(binary, tmp_path, database=database))
+            stack.callback(servers[-1].stop)
         for server in servers:
             wait_for_listeners(server, 1)
-        token = servers[0].create_token("administrator")
+
         for server in servers:
-            with server.client(token) as administrator:
-                assert administrator.get("/readyz").status_code == 200
-                create_site(server, administrator, f"site-{uuid.uuid4().hex}").close()
-        with servers[0].client(token) as administrator:
-            assert len(administrator.get("/v1/sites").json()["items"]) == 3
+            with server.client() as nobody:
+                assert nobody.get("/readyz").status_code == 200
         with psycopg.connect(database) as owner:
-            applied = owner.execute("SELECT count(*), count(DISTINCT name) FROM migrations")
-            count, distinct = applied.fetchone() or (0, 0)
-            assert count == distinct > 0
-    finally:
-        statuses = [server.stop() for server in servers]
-    assert statuses == [0, 0, 0]
+            recorded = owner.execute("SELECT name FROM migrations ORDER BY name").fetchall()
+        names = sorted(path.stem for path in (ROOT / "Migrations").glob("*.sql"))
+        assert [name.removesuffix(".sql") for (name,) in recorded] == names
+        applied = [line for server in servers for line in server.log if " applied 0" in line]
+        assert len(applied) == 1
+        assert "ERROR" not in cluster.log
+        assert [server.stop() for server in servers] == [0] * INSTANCES
 
 
-def test_a_database_changed_behind_its_back_is_refused(
-    binary: Path, cluster: Cluster, tmp_path: Path
+def test_a_server_that_is_told_to_stop_finishes_what_runs(binary: Path) -> None:
+    with data_directory() as directory, ExitStack() as stack:
+        data = directory / "data"
+        server = start_server(binary, data)
+        stack.callback(server.stop)
+        site = create_load_site(server)
+        nodes = [HTTP2Node(server, site, CAMERAS) for _ in range(4)]
+        with Load([server], site, CAMERAS, SIZES) as load:
+            load.wait_for_more(1_000)
+            for node in nodes:
+                node.wait_for(50)
+
+            status = server.stop()
+
+            for node in nodes:
+                node.join()
+        assert status == 0, "".join(server.log)
+        assert set(load.statuses) == {200, 201}
+        for node in nodes:
+            assert node.error is None
+            assert node.go_aways and {code for _, code in node.go_aways} == {0}
+            # Each request that the server has not disowned is answered, none with an error.
+            last = node.go_aways[-1][0]
+            assert [stream for stream in node.sent if stream <= last] == sorted(node.statuses)
+            assert set(node.statuses.values()) == {201}
+
+        with running_server(binary, data) as server:
+            site = move(site, server)
+            ids = stored(site)
+            for node in nodes:
+                for stream, item in node.sent.items():
+                    assert ids[item["id"]] == (1 if stream in node.statuses else 0)
+            check_nothing_is_lost(site, load)
+            close(site)
+
+
+def test_what_the_database_refuses_harms_nobody_in_its_group(
+    pair: tuple[Server, Server], database: str
 ) -> None:
-    database = cluster.create_database(f"leitstand-{uuid.uuid4().hex}")
-    with running_server(binary, tmp_path, database=database):
-        pass
+    site = create_load_site(pair[0])
     with psycopg.connect(database, autocommit=True) as owner:
-        owner.execute("UPDATE migrations SET checksum = sha256('other')")
-
-    server = launch_server(binary, tmp_path, database=database)
-
-    assert server.process.wait(timeout=SECONDS_MAX) != 0
-    server.stop()
-    assert "0001" in "".join(server.log)
-
-
-def test_an_acknowledged_step_survives_the_crash_of_the_server(binary: Path) -> None:
-    with data_directory() as directory:
-        server = start_server(binary, directory / "data")
+        owner.execute(
+            """
+            CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                RAISE EXCEPTION 'poison' USING ERRCODE = 'numeric_value_out_of_range';
+            END
+            $$;
+            CREATE TRIGGER poison BEFORE INSERT ON detections
+                FOR EACH ROW WHEN (NEW.confidence = 0.666) EXECUTE FUNCTION refuse_poison();
+            """
+        )
         try:
-            with server.client(server.create_token("administrator")) as administrator:
-                site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
-            with Node(server, site.token("node")) as node:
-                _, posted = node.post(detection(site))
-            path = f"/v1/alarms/{posted['alarm']}"
-            held = site.client("observer").post(f"{path}/acknowledge")
-            assert held.status_code == 200
-            server.kill()
-            server = start_server(binary, directory / "data")
-            with server.client(site.token("observer")) as observer:
-                assert observer.get(path).json() == held.json()
-            site.close()
+            # What these post is in the same groups, for it names the same cameras.
+            with Load(pair[:1], site, CAMERAS, SIZES) as load:
+                load.wait_for_more(100)
+                for position in range(7):
+                    items = [detection(site, camera=CAMERAS[n % 2]) for n in range(7)]
+                    items[position]["confidence"] = 0.666
+
+                    outcomes = post(site, items, 200)["items"]
+
+                    expected = ["created"] * 7
+                    expected[position] = "refused"
+                    assert [outcome["outcome"] for outcome in outcomes] == expected
+                    assert outcomes[position]["problem"]["code"] == "detection.not-storable"
+                    load.acknowledged += items[:position] + items[position + 1 :]
+                load.wait_for_more(100)
         finally:
-            server.stop()
+            owner.execute("DROP TRIGGER poison ON detections; DROP FUNCTION refuse_poison")
+    assert set(load.statuses) == {200, 201}
+    check_nothing_is_lost(site, load)
+    close(site)

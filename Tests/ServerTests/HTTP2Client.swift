@@ -15,6 +15,8 @@ final class HTTP2Client {
     private(set) var streams: [Int32: Stream] = [:]
     /// The last stream ids of the GOAWAYs received.
     private(set) var goAways: [Int32] = []
+    /// Pings that the server has answered.
+    private(set) var pings = 0
 
     init(
         port: UInt16, tls: TLSContext? = nil, receiveBufferBytes: Int32? = nil,
@@ -69,13 +71,14 @@ final class HTTP2Client {
         for event in events {
             switch event {
             case .headers(let stream, let fields, _):
-                streams[stream]?.status = fields.first { $0.name == ":status" }
+                streams[stream, default: Stream()].status = fields.first { $0.name == ":status" }
                     .flatMap { Int($0.value) }
                 streams[stream]?.fields = fields
             case .data(let stream, let bytes, _): streams[stream]?.body += bytes
-            case .closed(let stream, let code): streams[stream]?.closed = code
+            case .closed(let stream, let code): streams[stream, default: Stream()].closed = code
             case .goAway(let lastStream, _): goAways.append(lastStream)
-            case .headersTooLarge, .trailers, .pingAcknowledged: break
+            case .pingAcknowledged: pings += 1
+            case .headersTooLarge, .trailers: break
             }
         }
     }

@@ -28,7 +28,7 @@ final class TestResponder: Responder {
         case "size": return Response(status: 200, body: Array("\(request.body.count)".utf8))
         case "bytes":
             let count = path.last.flatMap { Int($0) } ?? 0
-            return Response(status: 200, body: Array(repeating: UInt8(ascii: "x"), count: count))
+            return Response(status: 200, body: Array(repeating: UInt8(ascii: "#"), count: count))
         case "wait":
             await withCheckedContinuation { waiting.append($0) }
             return Response(status: 200, body: Array("waited".utf8))
@@ -101,7 +101,7 @@ final class TestStream: BodyStream {
         }
         guard count >= 0 else { return .failed }
         guard count > 0 else { return .finished }
-        buffer.initializeMemory(as: UInt8.self, repeating: UInt8(ascii: "x"))
+        buffer.initializeMemory(as: UInt8.self, repeating: UInt8(ascii: "#"))
         bytesTaken += count
         return .bytes(count)
     }

@@ -13,10 +13,13 @@ public final class LiveHub {
     private let database: Database
     /// How many positions back a reader may begin.
     private let replayWindow: Int64
+    /// How long a reader may take nothing of what waits for it.
+    let stallTimeMax: Duration
     private var ring: Deque<LiveEvent> = []
     private var ringBytes = 0
     /// All events after this one, up to `head`, are in the ring.
     private var floor: EventID?
+    /// Nil until the feed has told of it.
     private(set) var head: EventID?
     private var streams: [ObjectIdentifier: LiveStream] = [:]
     private var readingJournal = 0
@@ -27,13 +30,14 @@ public final class LiveHub {
     static let ringEventsMax = 4_096
     static let ringBytesMax = 4 * 1024 * 1024
     static let journalReadersMax = 2
-    static let journalPageSize = 200
+    /// Events of one page: a reader that stops reading holds this much of what it asked for.
+    static let journalPageSize = 100
     static let heartbeatSeconds = 15
-    static let stallTimeMax: Duration = .seconds(30)
 
-    init(database: Database, replayWindow: Int64) {
+    init(database: Database, replayWindow: Int64, stallTimeMax: Duration) {
         self.database = database
         self.replayWindow = replayWindow
+        self.stallTimeMax = stallTimeMax
     }
 
     var readerCount: Int { streams.count }
@@ -57,18 +61,28 @@ public final class LiveHub {
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
+<<<<<<< HEAD
     /// Called once a second: tokens that have expired, readers that take nothing, heartbeats.
+=======
+    /// Called once a second: heartbeats, readers that take nothing, and tokens that have expired.
+>>>>>>> main
     public func tick() {
         sinceHeartbeat += 1
         let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
         if isHeartbeat { sinceHeartbeat = 0 }
         let now = ContinuousClock.now
+<<<<<<< HEAD
         let instant = Timestamp.now()
+=======
+        let time = Timestamp.now()
+>>>>>>> main
         for stream in Array(streams.values) {
             if let expiresAt = stream.expiresAt, expiresAt <= instant {
                 stream.finish()
             } else if stream.isStalled(at: now) {
                 stream.cutOff()
+            } else if let expiresAt = stream.expiresAt, expiresAt <= time {
+                stream.finish()
             } else if isHeartbeat {
                 stream.heartbeat()
             }
@@ -98,17 +112,15 @@ public final class LiveHub {
         waitingForJournal.removeAll { $0 === stream }
     }
 
-    enum Position {
-        /// In the ring: its events from there on.
-        case ring(ArraySlice<LiveEvent>)
-        /// Behind the ring, within the replay window.
-        case journal
-        /// Older than the replay window.
+    /// Where a new reader begins.
+    enum Start {
+        /// With what follows this id.
+        case after(EventID)
+        /// What it asks for is older than the replay window; it goes on after the newest event.
         case lost(head: EventID)
-        /// The feed has not told of its head yet.
-        case unknown
     }
 
+<<<<<<< HEAD
     /// Where a reader stands that has seen everything up to `id`.
     func position(after id: EventID) -> Position {
         guard let head, let floor else { return .unknown }
@@ -121,9 +133,29 @@ public final class LiveHub {
         let first = firstIndex(after: start)
         let end = min(ring.count, first + Self.journalPageSize)
         return .ring(Array(ring[first..<end])[...])
+=======
+    /// Where a reader begins that has seen everything up to `id`; nil as long as the feed has not
+    /// told of its head.
+    ///
+    /// Decided once: a reader that is within the window when it begins is never lost while it
+    /// catches up, however fast the head moves.
+    func start(after id: EventID) -> Start? {
+        guard let head else { return nil }
+        let oldest = head.position - replayWindow
+        if oldest <= 0 { return .after(id) }
+        // 0.0 asks for the window's oldest event, which is never lost.
+        if id == .origin { return .after(EventID(position: oldest, ordinal: .max)) }
+        return id.position < oldest ? .lost(head: head) : .after(id)
+>>>>>>> main
     }
 
-    private func oldestPosition(_ head: EventID) -> Int64 { max(0, head.position - replayWindow) }
+    /// Whether all events after `id` that are known here are in the ring.
+    func holdsAll(after id: EventID) -> Bool { floor.map { id >= $0 } ?? false }
+
+    /// Shows the ring's events after `id` until `visit` returns false.
+    func visit(after id: EventID, _ visit: (LiveEvent) -> Bool) {
+        for index in firstIndex(after: id)..<ring.count where !visit(ring[index]) { return }
+    }
 
     private func firstIndex(after id: EventID) -> Int {
         var low = 0
@@ -142,8 +174,6 @@ public final class LiveHub {
             return
         }
         readingJournal += 1
-        let after = startingPoint(stream.cursor)
-        let site = stream.filter.site
         let loop = stream.loop
         // Sound: hub and stream belong to this loop, which assumeIsolated makes sure of.
         nonisolated(unsafe) let hub = self
@@ -151,15 +181,9 @@ public final class LiveHub {
         loop.assumeIsolated { loop in
             _ = Task {
                 _ = loop
-                await hub.readPage(for: reader, after: after, site: site)
+                await hub.readPage(for: reader, after: reader.cursor, site: reader.filter.site)
             }
         }
-    }
-
-    private func startingPoint(_ cursor: EventID) -> EventID {
-        guard cursor == .origin, let head else { return cursor }
-        // Everything of the oldest position that is still in the window.
-        return EventID(position: oldestPosition(head), ordinal: .max)
     }
 
     private func readPage(for stream: LiveStream, after: EventID, site: SiteID?) async {
