@@ -16,6 +16,7 @@ import h2.connection
 import h2.errors
 import h2.events
 import h2.exceptions
+import hyperframe.frame
 
 ANSWER_SECONDS_MAX = 15
 READ_BYTES = 65_536
@@ -183,6 +184,22 @@ class HTTP2Client:
             if event_ends(event):
                 return Answer(int(fields[":status"]), fields, body)
         raise AssertionError("the connection ended before the answer")
+
+    def frames(self) -> Iterator[hyperframe.frame.Frame]:
+        """Each frame until the server closes: the library takes none after a GOAWAY."""
+        received = b""
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while chunk := self.socket.recv(READ_BYTES):
+            assert time.monotonic() < deadline, "the server does not close"
+            received += chunk
+            while len(received) >= 9:
+                header = memoryview(received[:9])
+                frame, length = hyperframe.frame.Frame.parse_frame_header(header)
+                if len(received) < 9 + length:
+                    break
+                frame.parse_body(memoryview(received[9 : 9 + length]))
+                received = received[9 + length :]
+                yield frame
 
     def read_to_goaway(self) -> h2.errors.ErrorCodes | int | None:
         """The code with which the server gives the connection up; None if it just closes."""

@@ -16,8 +16,12 @@ extension API {
             let principal = try await api.authenticator.principal(of: call.request)
             let stream = LiveStream(
                 hub: api.hub, filter: LiveFilter(site: site, types: types.map { Set($0) }),
+<<<<<<< HEAD
+                reader: principal, after: try await api.startingPoint(of: call), on: api.loop)
+=======
                 principal: principal,
                 after: start.id, isResumed: start.isResumed, on: api.loop)
+>>>>>>> main
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
             // nginx would gather events before it passes them on.
