@@ -61,25 +61,15 @@ public final class LiveHub {
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
-<<<<<<< HEAD
-    /// Called once a second: tokens that have expired, readers that take nothing, heartbeats.
-=======
     /// Called once a second: heartbeats, readers that take nothing, and tokens that have expired.
->>>>>>> main
     public func tick() {
         sinceHeartbeat += 1
         let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
         if isHeartbeat { sinceHeartbeat = 0 }
         let now = ContinuousClock.now
-<<<<<<< HEAD
-        let instant = Timestamp.now()
-=======
         let time = Timestamp.now()
->>>>>>> main
         for stream in Array(streams.values) {
-            if let expiresAt = stream.expiresAt, expiresAt <= instant {
-                stream.finish()
-            } else if stream.isStalled(at: now) {
+            if stream.isStalled(at: now) {
                 stream.cutOff()
             } else if let expiresAt = stream.expiresAt, expiresAt <= time {
                 stream.finish()
@@ -120,20 +110,6 @@ public final class LiveHub {
         case lost(head: EventID)
     }
 
-<<<<<<< HEAD
-    /// Where a reader stands that has seen everything up to `id`.
-    func position(after id: EventID) -> Position {
-        guard let head, let floor else { return .unknown }
-        // 0.0 asks for the oldest event of the window, which is never lost. Any other id is judged
-        // by the window, though the ring may reach further back: what a reader gets must not
-        // depend on when this instance was started.
-        if id != .origin, id.position < oldestPosition(head) { return .lost(head: head) }
-        let start = startingPoint(id)
-        guard start >= floor else { return .journal }
-        let first = firstIndex(after: start)
-        let end = min(ring.count, first + Self.journalPageSize)
-        return .ring(Array(ring[first..<end])[...])
-=======
     /// Where a reader begins that has seen everything up to `id`; nil as long as the feed has not
     /// told of its head.
     ///
@@ -146,7 +122,6 @@ public final class LiveHub {
         // 0.0 asks for the window's oldest event, which is never lost.
         if id == .origin { return .after(EventID(position: oldest, ordinal: .max)) }
         return id.position < oldest ? .lost(head: head) : .after(id)
->>>>>>> main
     }
 
     /// Whether all events after `id` that are known here are in the ring.

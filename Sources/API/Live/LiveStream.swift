@@ -10,11 +10,7 @@ final class LiveStream: BodyStream {
     let loop: EventLoop
     let filter: LiveFilter
     let token: TokenID
-<<<<<<< HEAD
-    /// When its token expires, which ends it.
-=======
     /// When the token that opened it expires; nil: never.
->>>>>>> main
     let expiresAt: Timestamp?
     private let hub: LiveHub
     /// Everything up to here has been sent or filtered out.
@@ -39,15 +35,6 @@ final class LiveStream: BodyStream {
     ///   - cursor: what the reader has seen already.
     ///   - isResumed: whether it says so itself, and may come from before the replay window.
     init(
-<<<<<<< HEAD
-        hub: LiveHub, filter: LiveFilter, reader: Principal, after cursor: EventID,
-        on loop: EventLoop
-    ) {
-        self.hub = hub
-        self.filter = filter
-        token = reader.token
-        expiresAt = reader.expiresAt
-=======
         hub: LiveHub, filter: LiveFilter, principal: Principal, after cursor: EventID,
         isResumed: Bool, on loop: EventLoop
     ) {
@@ -55,7 +42,6 @@ final class LiveStream: BodyStream {
         self.filter = filter
         token = principal.token
         expiresAt = principal.expiresAt
->>>>>>> main
         self.cursor = cursor
         isPlaced = !isResumed
         self.loop = loop
