@@ -104,7 +104,9 @@ CREATE TABLE tokens (
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
     revoked_at timestamptz,
-    FOREIGN KEY (site, node) REFERENCES nodes (site, id)
+    FOREIGN KEY (site, node) REFERENCES nodes (site, id),
+    -- PostgreSQL does not check a reference of which a part is NULL.
+    CHECK (node IS NULL OR site IS NOT NULL)
 );
 GRANT SELECT, INSERT ON tokens TO leitstand;
 GRANT UPDATE (revoked_at) ON tokens TO leitstand;

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import os
-import queue
-import shutil
-import signal
-import subprocess
-import tempfile
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from server_under_test import (
-    ROOT,
-    STOP_SECONDS_MAX,
-    Server,
-    Site,
-    create_site,
-    environment,
-    follow,
-    wait_for_listener,
-)
+from server_under_test import ROOT, Server, Site, create_site, data_directory, running_server
 
-LOG_START = pytest.StashKey[int]()
+LOG_START = pytest.StashKey[dict[int, int]]()
 
 
 @pytest.fixture(scope="session")
@@ -41,40 +26,8 @@ def binary() -> Path:
 @pytest.fixture(scope="session")
 def server(binary: Path) -> Iterator[Server]:
     """One server for the whole session, with an embedded database of its own."""
-    directory = Path(tempfile.mkdtemp(prefix="leitstand-", dir="/tmp"))
-    # Run by root, the embedded database runs as user postgres, who must get through.
-    directory.chmod(0o755)
-    data_dir = directory / "data"
-    command = [str(binary), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data_dir)]
-    process = subprocess.Popen(
-        command,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    server = Server(binary, data_dir, process)
-    lines: queue.Queue[str | None] = queue.Queue()
-    reader = threading.Thread(target=follow, args=(server, lines), daemon=True)
-    reader.start()
-    try:
-        server.base_url = wait_for_listener(server, lines)
+    with data_directory() as directory, running_server(binary, directory / "data") as server:
         yield server
-        ended = process.poll()
-        assert ended is None, f"the server ended by itself with {ended}:\n" + "".join(server.log)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            status = process.wait(timeout=STOP_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
-        reader.join(timeout=STOP_SECONDS_MAX)
-        shutil.rmtree(directory, ignore_errors=True)
-    assert status == 0, f"the server ended with {status} on SIGTERM:\n" + "".join(server.log)
 
 
 @pytest.fixture(scope="session")
@@ -122,11 +75,15 @@ def site(server: Server, administrator: httpx.Client) -> Iterator[Site]:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
     """Adds what the server logged during a failed test to its report."""
     report = yield
-    server = getattr(item, "funcargs", {}).get("server")
-    if isinstance(server, Server):
-        if call.when == "setup":
-            item.stash[LOG_START] = 0 if report.failed else len(server.log)
-        if report.failed:
-            logged = "".join(server.log[item.stash.get(LOG_START, 0) :])
-            report.sections.append(("server log", logged))
+    values = list(getattr(item, "funcargs", {}).values())
+    values += [part for value in values if isinstance(value, tuple) for part in value]
+    servers = [value for value in values if isinstance(value, Server)]
+    if call.when == "setup":
+        item.stash[LOG_START] = {
+            id(server): 0 if report.failed else len(server.log) for server in servers
+        }
+    if report.failed:
+        for server in servers:
+            logged = "".join(server.log[item.stash[LOG_START].get(id(server), 0) :])
+            report.sections.append((f"log of {server.base_urls}", logged))
     return report

@@ -30,16 +30,18 @@ public final class API: Responder {
     ///   - lanes: all lanes of the process, the same in each loop: a camera's lane is the same
     ///     wherever its detection arrives.
     ///   - replayWindow: how many positions back a live stream may resume.
+    ///   - stallTimeMax: how long a live stream's reader may take nothing of what waits for it.
     public init(
         on loop: EventLoop, database: Database, lanes: [LoopBound<IngestLane>],
-        replayWindow: Int64, logger: Logger
+        replayWindow: Int64, stallTimeMax: Duration, logger: Logger
     ) {
         self.loop = loop
         self.database = database
         self.lanes = lanes
         self.logger = logger
         authenticator = Authenticator(database: database)
-        hub = LiveHub(database: database, replayWindow: replayWindow)
+        hub = LiveHub(
+            database: database, replayWindow: replayWindow, stallTimeMax: stallTimeMax)
         addOperation()
         addSites()
         addAreas()
@@ -129,7 +131,8 @@ public final class API: Responder {
                         "The role \(principal.role.rawValue) may not do this; it takes "
                             + roles.map(\.rawValue).sorted().joined(separator: " or ") + ".")
                 }
-                return try await endpoint.handler(self, Call(request: request, principal: principal))
+                return try await endpoint.handler(
+                    self, Call(request: request, principal: principal))
             }
         }
     }
@@ -155,7 +158,8 @@ public final class API: Responder {
             problem = Problem(error)
             warn(of: error, requestID: request.id)
         default:
-            problem = Problem(500, "server.error", "The server failed; its log has the request's id.")
+            problem = Problem(
+                500, "server.error", "The server failed; its log has the request's id.")
             logger.error("\(error)", metadata: ["request": "\(request.id)"])
         }
         metrics.countProblem(problem.code)

@@ -46,13 +46,16 @@ struct Call {
             if case .duplicateKey(let name) = error.kind {
                 throw .invalidBody([
                     MemberError(
-                        pointer: "", code: "duplicate",
+                        pointer: error.pointer, code: "duplicate",
                         detail: "the member \(name) is there twice, again at line \(error.line)")
                 ])
             }
+            let detail = "\(error.reason) (line \(error.line), column \(error.column))"
             throw Problem(
-                400, "body.not-json",
-                "The body is not JSON: \(error.text) (line \(error.line), column \(error.column)).")
+                400, "body.not-json", "The body is not JSON: \(detail).",
+                faults: [
+                    Problem.Fault(.body(pointer: error.pointer), code: "malformed", detail: detail)
+                ])
         }
     }
 
@@ -128,5 +131,15 @@ extension ObjectReader {
 
     mutating func optionalTime(_ name: String) -> Timestamp? {
         optional(name, expected: "an RFC 3339 time with offset", Timestamp.init(rfc3339:))
+    }
+}
+
+extension JSONError {
+    /// What is wrong, in words that do not speak of the parser.
+    fileprivate var reason: String {
+        switch kind {
+        case .nulCharacter: "U+0000 is not taken, escaped or not"
+        default: text
+        }
     }
 }

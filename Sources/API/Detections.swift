@@ -30,7 +30,7 @@ extension API {
             let sender = Sender(site: site, node: node, receivedAt: call.receivedAt)
             switch try call.json() {
             case .array(let items):
-                return try await api.post(items, from: sender, requestID: call.request.id)
+                return try await api.post(items, from: sender)
             case let item:
                 return try await api.post(item, from: sender)
             }
@@ -53,9 +53,7 @@ extension API {
         return .json(writer.bytes)
     }
 
-    private func post(_ items: [JSON], from sender: Sender, requestID: String) async throws
-        -> Response
-    {
+    private func post(_ items: [JSON], from sender: Sender) async throws -> Response {
         guard items.count <= Self.detectionsMax else {
             throw Problem(
                 413, "detections.too-many",
@@ -89,19 +87,20 @@ extension API {
                                 metrics.countRefusal(refusal.code)
                                 writer.name("problem")
                                 Problem(refusal, at: "/\(index)").write(
-                                    to: &writer, requestID: requestID)
+                                    to: &writer, requestID: nil)
                             } else {
                                 writer.name("problem")
                                 writer.null()
                             }
                         case .failure(let problem):
                             metrics.countRefusal(problem.code)
-                            writer.member("id", item["id"]?.asString)
+                            let id = item["id"]?.asString.flatMap { DetectionID($0) }
+                            writer.member("id", id?.description)
                             writer.member("outcome", "refused")
                             writer.name("alarm")
                             writer.null()
                             writer.name("problem")
-                            problem.write(to: &writer, requestID: requestID)
+                            problem.write(to: &writer, requestID: nil)
                         }
                     }
                 }
@@ -207,10 +206,13 @@ private struct Evidence {
                 keep("keypoints", .array(keypoints))
             } else {
                 reader.refuse(
-                    "keypoints", "must be lists of at most 50 points [x, y] or [x, y, score], 0 to 1")
+                    "keypoints",
+                    "must be lists of at most 50 points [x, y] or [x, y, score], 0 to 1")
             }
         }
-        if let track = reader.optionalLine("track", length: 1...100) { keep("track", .string(track)) }
+        if let track = reader.optionalLine("track", length: 1...100) {
+            keep("track", .string(track))
+        }
         if let recording = reader.optionalLine("recording", length: 1...500) {
             keep("recording", .string(recording))
         }

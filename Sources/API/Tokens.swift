@@ -21,12 +21,18 @@ extension API {
                 if let asked = token.site, asked != bound {
                     throw Problem(.unknownSite, resource: "site")
                 }
+                guard token.site != nil || token.node != nil else {
+                    throw Problem(
+                        403, "role.forbidden",
+                        "An administrator of one site makes no token for all sites; name the site.")
+                }
                 token.site = bound
             }
             if let node = token.node, token.site == nil {
                 token.site = try await api.database.siteOfNode(node)
             }
-            switch try await api.database.createToken(token, by: call.author(), at: call.receivedAt) {
+            switch try await api.database.createToken(token, by: call.author(), at: call.receivedAt)
+            {
             case .created(let document, let secret):
                 var writer = JSONWriter()
                 writer.value(secret)
@@ -40,7 +46,8 @@ extension API {
             case .unknownNode:
                 throw Problem.invalidBody([
                     MemberError(
-                        pointer: "/node", code: "node.unknown", detail: "must be a node of the site")
+                        pointer: "/node", code: "node.unknown", detail: "must be a node of the site"
+                    )
                 ])
             }
         }

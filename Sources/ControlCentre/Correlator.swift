@@ -5,26 +5,30 @@
 ///
 /// - One that is older than the retention period, or below the confidence threshold, touches
 ///   nothing.
-/// - A timely one joins an episode within `quiet` of whose interval (ends included) it lies, but never
-///   one that was born late, for that one never rang. Of several it joins the active one, if that is
-///   among them, else the one that starts first, of these the one with the least id. If there is
-///   none, it raises an episode.
+/// - A timely one joins no episode that was born late, for that one never rang. If the active one has
+///   started and is within `quiet` (ends included), it joins that.
+/// - Otherwise it joins, of the episodes that rang and within `quiet` of whose interval it lies, the
+///   one that starts first, of these the one with the least id; but only if some episode of the key,
+///   of whatever kind, starts after it, so that it belongs to the past. If none does, it is happening
+///   now and has to ring. If it joins none, it raises an episode.
 /// - A late one joins any episode within `quiet`, of several the one that starts first, of these the
 ///   one with the least id. If there is none, it opens one that is born cleared.
 /// - Joining widens the interval. A cleared episode stays cleared, and its end moves along. Episodes
-///   never merge. Whether an observer has closed the alarm plays no part.
+///   never merge, although one may be raised within `quiet` of a cleared one. Whether an observer has
+///   closed the alarm plays no part.
 /// - An active episode is cleared when a detection, timely or late, comes more than `quiet` after it,
 ///   and at once when it is raised although another episode starts more than `quiet` after it.
 ///
-/// So each timely detection belongs to an alarm that rang, and an active alarm in reach is never
-/// starved. What only continues a cleared episode that did ring does not ring again, even if late
-/// detections bridged the gap.
+/// So each timely detection belongs to an alarm that rang, and one after which nothing starts to an
+/// active one: no cleared episode starves an alarm over which late detections have stretched it, nor
+/// hides what goes on after a backlog.
 ///
 /// At most one episode of a key is active. For one becomes active only when a timely detection raises
-/// it, and then the active one, which rang and yet is not in reach, lies more than `quiet` before the
-/// detection, which clears it, or more than `quiet` after, which clears the new one. The active one
-/// need not start last: one born late may start soon after it, and a detection before both may have
-/// drawn its start ahead of a cleared one's.
+/// it, and none is raised while the active one is in reach: if that has started, it is joined; if
+/// not, it starts after the detection, so that it is joined or one that starts before it. Out of
+/// reach, it lies more than `quiet` before the detection, which clears it, or more than `quiet`
+/// after, which clears the new one. The active one need not start last: one born late may start soon
+/// after it.
 public struct Correlator: Sendable {
     /// The rule that is applied.
     public let rule: CorrelationRule
@@ -45,9 +49,10 @@ public struct Correlator: Sendable {
     /// That is enough. Any other episode is cleared already, and it ends more than `quiet` before
     /// every detection or starts more than `quiet` after every one. So none joins it first, hence
     /// none at all: it stays as it is, however far joining widens the intervals of others. What
-    /// remains is that it has an episode cleared that is raised more than `quiet` before its start.
-    /// Then it starts beyond the window's upper bound, the one that starts last does so too, is out
-    /// of reach likewise, and bears the same witness.
+    /// remains is that it starts after a detection, which lets that one join a cleared episode, or
+    /// more than `quiet` after, which has the one that is raised cleared at once. Then it starts
+    /// beyond the window's upper bound, the one that starts last does so too, is out of reach
+    /// likewise, and bears the same witness.
     public func searchWindow(
         for detections: [CorrelatedDetection]
     ) -> ClosedRange<Timestamp>? {

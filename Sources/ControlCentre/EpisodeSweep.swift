@@ -4,8 +4,8 @@
 /// reach for good. So each kind of episode, those that rang and those born late, is a queue sorted by
 /// start, and the first that is not over is the only one of the queue that can be joined for starting
 /// first. An episode that is joined before its start comes to start at that instant, before whatever
-/// else is still to start; that keeps the queue sorted, as only its first is joined so. The active
-/// episode alone may be joined from further back, hence is looked at by itself until it is over.
+/// of its kind is still to start; that keeps the queue sorted, as only its first is joined so. The
+/// active episode may be joined from further back, but only once it has started.
 struct EpisodeSweep {
     private struct Track {
         let before: Episode?
@@ -15,22 +15,19 @@ struct EpisodeSweep {
 
     /// The episodes of one kind that may still be joined.
     private struct Queue {
-        /// The given ones, by start and id as they were given.
+        /// The given ones, by start, of these by id.
         var given: ArraySlice<Int>
-        /// The last one brought forth. Nothing of its kind was in reach then, so any before it is
-        /// over.
-        var newborn: Int?
+        /// Those brought forth, by start, since each starts at its instant; no two start together,
+        /// as the next detection at that instant finds the first in reach.
+        var newborn: ArraySlice<Int> = []
 
         /// The only ones that can start first.
-        var heads: [Int] { [newborn, given.first].compactMap(\.self) }
+        var heads: [Int] { [newborn.first, given.first].compactMap(\.self) }
     }
 
     private let quiet: Duration
     /// The given episodes by start and id, then those brought forth, in the order of their making.
     private var tracks: [Track]
-    /// When the last of the given episodes starts. It stays true: an episode that starts more than
-    /// `quiet` after an instant has been out of reach of all before.
-    private let latestStart: Timestamp?
     private var rung: Queue
     private var bornLate: Queue
     private var active: Int?
@@ -41,7 +38,6 @@ struct EpisodeSweep {
         self.quiet = quiet
         let sorted = episodes.sorted { ($0.start, $0.id) < ($1.start, $1.id) }
         tracks = sorted.map { Track(before: $0, episode: $0) }
-        latestStart = sorted.last?.start
         rung = Queue(given: sorted.indices.filter { !sorted[$0].late }[...])
         bornLate = Queue(given: sorted.indices.filter { sorted[$0].late }[...])
         active = sorted.firstIndex { $0.condition == .active }
@@ -90,18 +86,28 @@ struct EpisodeSweep {
 
     private func dropping(_ queue: Queue, before instant: Timestamp) -> Queue {
         var queue = queue
-        if let newborn = queue.newborn, isOver(newborn, at: instant) { queue.newborn = nil }
         queue.given = queue.given.drop { isOver($0, at: instant) }
+        queue.newborn = queue.newborn.drop { isOver($0, at: instant) }
         return queue
     }
 
+    /// Whether any episode starts more than `gap` after the instant that has been reached.
+    ///
+    /// Of a queue the last starts last. What is no longer in one has ended before the instant, and
+    /// what has been brought forth has started.
+    private func anyStarts(moreThan gap: Duration = .zero, after instant: Timestamp) -> Bool {
+        [rung.given.last, bornLate.given.last].compactMap(\.self)
+            .contains { tracks[$0].episode.start - gap > instant }
+    }
+
     private func timelyChoice(at instant: Timestamp) -> Int? {
-        if let active, hasNeared(active, at: instant) { return active }
-        return first(of: rung.heads, at: instant)
+        // The active one is not over, else it would have been cleared.
+        if let active, tracks[active].episode.start <= instant { return active }
+        return anyStarts(after: instant) ? first(of: rung.heads, at: instant) : nil
     }
 
     private func lateChoice(at instant: Timestamp) -> Int? {
-        first(of: rung.heads + bornLate.heads + [active].compactMap(\.self), at: instant)
+        first(of: rung.heads + bornLate.heads, at: instant)
     }
 
     private func first(of candidates: [Int], at instant: Timestamp) -> Int? {
@@ -135,9 +141,9 @@ struct EpisodeSweep {
             Episode(
                 id: id, raisedAt: instant, start: instant, last: instant, clearedAt: nil,
                 detectionCount: 1, maxConfidence: confidence, late: false))
-        rung.newborn = index
+        rung.newborn.append(index)
         note(.raised, of: index)
-        if let latestStart, instant < latestStart - quiet { clear(index) } else { active = index }
+        if anyStarts(moreThan: quiet, after: instant) { clear(index) } else { active = index }
     }
 
     private mutating func openLate(_ id: AlarmID, confidence: Double, at instant: Timestamp) {
@@ -146,7 +152,7 @@ struct EpisodeSweep {
                 id: id, raisedAt: instant, start: instant, last: instant,
                 clearedAt: instant + quiet, detectionCount: 1, maxConfidence: confidence,
                 late: true))
-        bornLate.newborn = index
+        bornLate.newborn.append(index)
         note(.lateBorn, of: index)
     }
 

@@ -71,15 +71,18 @@ public struct Problem: Error, Sendable {
             body: writer.bytes)
     }
 
-    /// Writes the problem as an object, as it also stands in the outcome of an item of an array.
-    public func write(to writer: inout JSONWriter, requestID: String) {
+    /// Writes the problem as an object.
+    ///
+    /// - Parameter requestID: nil where it stands in the outcome of one item of many: the whole
+    ///   response names the request already.
+    public func write(to writer: inout JSONWriter, requestID: String?) {
         writer.object { writer in
             writer.member("type", "about:blank")
             writer.member("title", Self.title(of: status))
             writer.member("status", status)
             writer.member("code", code)
             writer.member("detail", detail)
-            writer.member("request_id", requestID)
+            if let requestID { writer.member("request_id", requestID) }
             writer.name("errors")
             writer.array { writer in
                 for fault in faults { fault.write(to: &writer) }

@@ -15,7 +15,7 @@ public struct QueryReader {
     public mutating func text(_ name: String) -> String? {
         asked.insert(name)
         let given = parameters.filter { $0.name == name }
-        if given.count > 1 { refuse(name, code: "repeated", "is given \(given.count) times") }
+        if given.count > 1 { refuse(name, code: "duplicate", "is given \(given.count) times") }
         return given.first?.value
     }
 

@@ -65,6 +65,7 @@ extension JSONError {
             // A character of UTF-8 has one byte that is no continuation.
             column: read[lineStart...].count { $0 & 0xC0 != 0x80 },
             offset: read.count,
+            pointer: DocumentPath(atEndOf: read).pointer,
             text: text)
     }
 }

@@ -31,6 +31,8 @@ public struct JSONError: Error, Sendable, Equatable {
     public let column: Int
     /// How many bytes of the whole it had read.
     public let offset: Int
+    /// The value that the parser was reading, as a JSON pointer (RFC 6901).
+    public let pointer: String
     /// The parser's own words, in English, at most 159 bytes; they may quote the input.
     public let text: String
 }

@@ -119,7 +119,8 @@ extension JSONError {
         let offset = min(max(Int(error.position), 0), bytes.count)
         self.init(
             kind: Kind(code, offset: offset, parsing: bytes),
-            line: Int(error.line), column: Int(error.column), offset: offset, text: text)
+            line: Int(error.line), column: Int(error.column), offset: offset,
+            pointer: DocumentPath(atEndOf: bytes.prefix(offset)).pointer, text: text)
     }
 }
 

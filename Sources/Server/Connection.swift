@@ -335,7 +335,7 @@ final class Connection: Watcher {
         {
             return given
         }
-        return String(UInt64.random(in: .min ... .max), radix: 36)
+        return server.makeRequestID()
     }
 
     // MARK: Answering

@@ -18,6 +18,9 @@ public final class Server {
     /// One buffer serves all reads of the loop: a connection consumes what it read at once.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
     private var date = DateField()
+    /// Tells this server's request ids from those of others, and of other loops.
+    private let requestPrefix = String(UInt64.random(in: .min ... .max), radix: 36)
+    private var requestCount: UInt64 = 0
 
     public init(
         responder: any Responder, limits: ServerLimits,
@@ -83,6 +86,12 @@ public final class Server {
     }
 
     func peerFailed(_ text: String) { observe(.peerFailed(text)) }
+
+    /// A request id that no other request has; a random one each would cost a system call.
+    func makeRequestID() -> String {
+        requestCount += 1
+        return "\(requestPrefix)-\(requestCount)"
+    }
 
     /// The `date` field's value (RFC 9110, section 6.6.1), made once a second.
     func dateValue() -> String { date.value() }

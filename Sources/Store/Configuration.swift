@@ -101,9 +101,11 @@ extension Database {
     }
 
     /// Inserts a row, journals it, and returns it.
+    ///
+    /// - Parameter author: nil from the command line.
     func create(
         _ table: ConfigurationTable, _ key: ConfigurationKey, of site: SiteID,
-        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author,
+        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author?,
         at instant: Timestamp
     ) async throws(StoreError) -> CreateOutcome {
         var query = Query()
@@ -129,16 +131,26 @@ extension Database {
     }
 
     /// Sets some columns of a row if its revision is one that the caller knows.
+    ///
+    /// What has these values already keeps its revision, and nothing is journaled.
     func change(
         _ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID?,
-        if precondition: Precondition, set columns: [(name: String, value: Parameter)], also: [Statement] = [],
-        by author: Author, at instant: Timestamp
+        if precondition: Precondition, set columns: [(name: String, value: Parameter)],
+        also: [Statement] = [], by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
+        var lockQuery = Query()
+        let lockID = lockQuery.bind(key.parameter)
+        let onlySite = lockQuery.bind(.text(site?.description))
+        let comparisons = columns.map {
+            "t.\($0.name) IS NOT DISTINCT FROM \(lockQuery.bind($0.value))"
+        }
         let lock = Statement(
             """
-            SELECT revision, \(table.site) FROM \(table.table) t
-            WHERE t.id = $1 AND ($2::text IS NULL OR \(table.site) = $2) FOR UPDATE
-            """, key.parameter, .text(site?.description))
+            SELECT revision, \(table.site), \((["true"] + comparisons).joined(separator: " AND "))
+            FROM \(table.table) t
+            WHERE t.id = \(lockID) AND (\(onlySite)::text IS NULL OR \(table.site) = \(onlySite))
+            FOR UPDATE
+            """, parameters: lockQuery.parameters)
         var query = Query()
         let id = query.bind(key.parameter)
         let assignments = columns.map { ", \($0.name) = \(query.bind($0.value))" }.joined()
@@ -147,12 +159,17 @@ extension Database {
             parameters: query.parameters)
 
         var outcome = ChangeOutcome.unknown
+        var isUnchanged = false
         do throws(PostgreSQLError) {
             let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
                 guard read[0].rowCount == 1 else { return nil }
                 let revision = try read[0].int64(0, 0)
                 guard precondition.holds(for: revision) else {
                     outcome = .stale(revision)
+                    return nil
+                }
+                if also.isEmpty, try read[0].bool(0, 2) {
+                    isUnchanged = true
                     return nil
                 }
                 let entry = JournalEntry(
@@ -163,11 +180,14 @@ extension Database {
             if let last = results?.last, let stored = try Self.stored(last) {
                 outcome = .changed(stored)
             }
-            return outcome
         } catch {
             if let refusal = ConfigurationRefusal(error) { return .refused(refusal) }
             throw StoreError(error)
         }
+        guard isUnchanged, let stored = try await get(table, key, only: site) else {
+            return outcome
+        }
+        return .changed(stored)
     }
 
     /// A page of a list whose filters are set.

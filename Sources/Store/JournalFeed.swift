@@ -17,6 +17,12 @@ public struct JournalEvent: Sendable {
 }
 
 extension Database {
+    /// Run on each connection that reads the journal.
+    ///
+    /// Without it a planner that has not yet heard of an import's many rows gathers and sorts
+    /// them all for each page, where the journal's key gives the page in order.
+    public static let setUp = [Statement("SET enable_bitmapscan = off")]
+
     /// The newest event id: everything at or before it is committed and visible.
     public func journalHead() async throws(StoreError) -> EventID {
         let results = try await read([Self.head])
@@ -48,14 +54,22 @@ extension Database {
         FROM positions p ORDER BY p.position DESC LIMIT 1
         """)
 
+    // Each position by itself, from the ordinal on where the last page ended: an import's one
+    // change of many rows would otherwise be read whole, and sorted, for each of its pages.
     static func events(after id: EventID, site: SiteID?, limit: Int) -> Statement {
         Statement(
             """
             SELECT p.position, j.ordinal, j.event, j.site, j.subject,
                 with_staff_names(j.document)::text
-            FROM positions p JOIN journal j USING (change)
-            WHERE p.position >= $1 AND (p.position, j.ordinal) > ($1, $2)
-                AND ($3::text IS NULL OR j.site = $3)
+            FROM positions p
+            CROSS JOIN LATERAL (
+                SELECT * FROM journal
+                WHERE change = p.change
+                    AND ordinal > CASE WHEN p.position = $1 THEN $2 ELSE -1 END
+                    AND ($3::text IS NULL OR site = $3)
+                ORDER BY ordinal LIMIT \(limit)
+            ) j
+            WHERE p.position >= $1
             ORDER BY p.position, j.ordinal LIMIT \(limit)
             """, .int64(id.position), .int32(id.ordinal), .text(site?.description))
     }
@@ -197,7 +211,8 @@ public final class JournalFeed {
         if let connection, connection.isOpen { return connection }
         let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
         do throws(PostgreSQLError) {
-            _ = try await connection.execute(setUp + [Statement("LISTEN \(Self.channel)")])
+            _ = try await connection.execute(
+                setUp + Database.setUp + [Statement("LISTEN \(Self.channel)")])
         } catch {
             // The loop would keep it open for good, and each attempt would add another.
             connection.close()

@@ -48,6 +48,8 @@ extension Database {
     public func createToken(_ token: NewToken, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> TokenCreateOutcome
     {
+        // The reference to the node contains its site; without one, nothing would be checked.
+        if token.node != nil, token.site == nil { return .unknownNode }
         let id = TokenID.make(at: instant)
         let secret = Self.makeSecret()
         let insert = Statement(
@@ -96,7 +98,8 @@ extension Database {
     }
 
     /// - Parameter only: the one site whose tokens the reader may see; nil for all.
-    public func tokens(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+    public func tokens(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page
+    {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
         let statement = query.page(

@@ -21,7 +21,7 @@ final class LoopUnit {
     ) {
         let api = API(
             on: loop, database: database, lanes: lanes, replayWindow: settings.replayWindow,
-            logger: logger)
+            stallTimeMax: settings.limits.stallTimeMax, logger: logger)
         self.api = api
         self.logger = logger
         server = Server(responder: api, limits: settings.limits) { [unowned api] in
@@ -48,9 +48,11 @@ final class LoopUnit {
             await loop.sleep(for: Self.clearInterval)
             do throws(StoreError) {
                 _ = try await api.database.clearDueAlarms()
-            } catch {
+            } catch .unavailable(let reason) {
                 // While PostgreSQL is away nothing can be cleared; the next round does it.
-                logger.debug("clearing alarms: \(error)")
+                logger.debug("clearing alarms: \(reason)")
+            } catch {
+                logger.error("clearing alarms: \(error)")
             }
         }
     }

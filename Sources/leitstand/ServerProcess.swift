@@ -76,7 +76,8 @@ struct ServerProcess {
                 await loop.run { loop in
                     let store = Database(
                         pool: database.pool(
-                            on: loop, connectionsMax: Self.poolConnectionsMax),
+                            on: loop, connectionsMax: Self.poolConnectionsMax,
+                            also: Database.setUp),
                         committed: { signal.notify() })
                     let unit = LoopUnit(
                         store, lanes: lanes, settings: settings, logger: logger, on: loop)

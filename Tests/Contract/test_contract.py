@@ -415,6 +415,7 @@ def test_each_item_of_an_array_has_an_outcome(site: Site) -> None:
     everything = detection(
         site,
         camera=site.camera,
+        occurred_at=instant(seconds=1),
         ended_at=instant(),
         model="pose-2026.10",
         operating_mode="parallel",
@@ -507,8 +508,8 @@ def test_detections_are_filtered(site: Site) -> None:
 
 
 def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> None:
-    one = site.client("observer")
-    other = site.client("shift_supervisor")
+    one = site.client("shift_supervisor")
+    other = site.client("observer")
     alarm = raise_alarm(site)
     path = f"/v1/alarms/{alarm['id']}"
     assert (alarm["condition"], alarm["handling"], alarm["verdict"]) == ("active", "new", "none")
@@ -553,15 +554,15 @@ def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> 
 
     history = pages(one, f"{path}/history", limit=3)
     assert [(entry["event"], (entry["actor"] or {}).get("role")) for entry in history][1:] == [
-        ("alarm.acknowledged", "observer"),
-        ("alarm.released", "observer"),
         ("alarm.acknowledged", "shift_supervisor"),
-        ("alarm.confirmed", "observer"),
-        ("alarm.dismissed", "shift_supervisor"),
-        ("alarm.confirmed", "observer"),
-        ("alarm.closed", "shift_supervisor"),
-        ("alarm.commented", "observer"),
-        ("alarm.reopened", "observer"),
+        ("alarm.released", "shift_supervisor"),
+        ("alarm.acknowledged", "observer"),
+        ("alarm.confirmed", "shift_supervisor"),
+        ("alarm.dismissed", "observer"),
+        ("alarm.confirmed", "shift_supervisor"),
+        ("alarm.closed", "observer"),
+        ("alarm.commented", "shift_supervisor"),
+        ("alarm.reopened", "shift_supervisor"),
     ]
     assert history[0]["event"] == "alarm.raised"
     assert [entry["note"] for entry in history if entry["note"]] == [
@@ -574,6 +575,15 @@ def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> 
     positions = [tuple(map(int, entry["id"].split("."))) for entry in history]
     assert positions == sorted(set(positions))
     assert history[-1]["alarm"] == reopened
+
+
+def test_a_shift_supervisor_releases_in_the_place_of_the_holder(site: Site) -> None:
+    path = f"/v1/alarms/{raise_alarm(site)['id']}"
+    call(site.client("observer"), "POST", f"{path}/acknowledge", 200)
+
+    released = call(site.client("shift_supervisor"), "POST", f"{path}/release", 200)
+
+    assert (released["handling"], released["acknowledged_by"]) == ("new", None)
 
 
 def test_alarms_are_filtered_by_each_of_their_axes(site: Site) -> None:
@@ -770,7 +780,7 @@ def test_a_token_is_bound_as_its_role_demands(
         (b"[]", 422, "body.invalid"),
         (b"null", 422, "body.invalid"),
         (b'{"site": "a", "site": "a", "name": "x"}', 422, "body.invalid"),
-        (b'{"site": "a", "name": "x\\u0000"}', 422, "body.invalid"),
+        (b'{"site": "a", "name": "x\\u0000"}', 400, "body.not-json"),
         (b'{"site": "A b", "name": "x"}', 422, "body.invalid"),
         (b'{"site": "a", "name": ""}', 422, "body.invalid"),
         (b'{"site": "a", "name": 7}', 422, "body.invalid"),
@@ -784,6 +794,30 @@ def test_a_bad_body_is_refused(
     json_type = {"Content-Type": "application/json"}
 
     refused(administrator, "POST", "/v1/areas", status, code, content=content, headers=json_type)
+
+
+@pytest.mark.parametrize(
+    ("content", "pointer"),
+    [
+        (b"", ""),
+        (b'{"site": "a", "name": "x\\u0000"}', "/name"),
+        (b'{"site": "a", "name": "\\udc00"}', "/name"),
+        (b'{"site": "a", "name": "\xff"}', "/name"),
+        (b'{"site": "a", "name": 1e400}', "/name"),
+        (b'{"site": "a", "more": [{}, {"in/side": nul}]}', "/more/1/in~1side"),
+        (b'{"site": "a", "name": "x", "site": "b"}', "/site"),
+    ],
+)
+def test_a_body_that_is_no_json_is_refused_at_its_place(
+    content: bytes, pointer: str, administrator: httpx.Client
+) -> None:
+    json_type = {"Content-Type": "application/json"}
+
+    answer = administrator.post("/v1/areas", content=content, headers=json_type)
+
+    check(answer)
+    assert answer.status_code in (400, 422)
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_each_bad_member_is_named(administrator: httpx.Client) -> None:

@@ -167,7 +167,7 @@ extension Episode {
     }
 
     @Test(arguments: seeds)
-    func `an alarm that stays active takes each timely detection in its reach`(seed: UInt64) {
+    func `an alarm that stays active takes each timely detection from its start on`(seed: UInt64) {
         var replay = Replay()
         let rule = replay.correlator.rule
         for group in RandomHistory(seed: seed).groups {
@@ -178,9 +178,28 @@ extension Episode {
 
             for (detection, outcome) in zip(group.detections, decision.outcomes) {
                 guard case .joined(let alarm) = outcome, detection.age <= rule.lateAfter,
-                    detection.effectiveAt >= active.start - rule.quiet
+                    detection.effectiveAt >= active.start
                 else { continue }
                 #expect(alarm == active.id)
+            }
+        }
+    }
+
+    @Test(arguments: seeds)
+    func `a timely detection belongs to an active alarm, unless an episode starts after it`(
+        seed: UInt64
+    ) {
+        var replay = Replay()
+        let lateAfter = replay.correlator.rule.lateAfter
+        for group in RandomHistory(seed: seed).groups {
+            replay.clear(now: group.takenAt)
+            for detection in group.detections {
+                let latest = replay.latest
+                let decision = replay.take([detection])
+                guard case .joined(let alarm) = decision.outcomes.first,
+                    detection.age <= lateAfter, latest?.start ?? .earliest <= detection.effectiveAt
+                else { continue }
+                #expect(replay.episodes[alarm]?.condition == .active)
             }
         }
     }

@@ -79,64 +79,15 @@ import Testing
         let later = episode(2, from: 80, to: 80, clearedAt: 110)
 
         let decision = correlator.decide(
-            [detection(1, at: 25), detection(2, at: 50), detection(3, at: 80)],
+            [
+                detection(1, at: 25), detection(2, at: 50), detection(3, at: 75),
+                detection(4, at: 85, receivedAt: 300),
+            ],
             given: [earlier, later])
 
-        #expect(decision.outcomes == Array(repeating: .joined(alarm(1)), count: 3))
+        #expect(decision.outcomes == Array(repeating: .joined(alarm(1)), count: 4))
         #expect(decision.changes.map(\.after.id) == [alarm(1)])
-        #expect(decision.changes.first?.after.last == at(80))
-    }
-
-    @Test func `of two cleared episodes in reach the one that starts first is extended`() {
-        let earlier = episode(2, from: 0, to: 0, clearedAt: 30)
-        let later = episode(1, from: 40, to: 40, clearedAt: 70)
-
-        let decision = correlator.decide([detection(1, at: 20)], given: [later, earlier])
-
-        #expect(decision.outcomes == [.joined(alarm(2))])
-    }
-
-    @Test func `of two that start together the lesser id is extended`() {
-        let decision = correlator.decide(
-            [detection(1, at: 5)],
-            given: [
-                episode(2, from: 0, to: 0, clearedAt: 30),
-                episode(1, from: 0, to: 0, clearedAt: 30),
-            ])
-
-        #expect(decision.outcomes == [.joined(alarm(1))])
-    }
-
-    @Test func `an active alarm in reach is extended, though a cleared one starts first`() {
-        let cleared = episode(1, from: 0, to: 0, clearedAt: 30)
-        let active = episode(2, from: 40, to: 40)
-
-        let decision = correlator.decide([detection(1, at: 20)], given: [cleared, active])
-
-        #expect(decision.outcomes == [.joined(alarm(2))])
-        #expect(decision.changes.first?.after.start == at(20))
-    }
-
-    @Test func `an active alarm is not starved by a cleared one that was stretched over it`() {
-        let stretched = episode(1, from: -60, to: 100, clearedAt: 130)
-        let active = episode(2, from: 0, to: 0)
-
-        let decision = correlator.decide(
-            [20, 40, 60, 80].map { detection($0, at: $0) }, given: [stretched, active])
-
-        #expect(decision.outcomes == Array(repeating: .joined(alarm(2)), count: 4))
-        #expect(decision.changes.map(\.events) == [[.extended(by: 4)]])
-        #expect(decision.changes.first?.after.condition == .active)
-    }
-
-    @Test func `an alarm that was drawn ahead of a cleared one starts first from then on`() {
-        let cleared = episode(1, from: 35, to: 35, clearedAt: 65)
-        let active = episode(2, from: 40, to: 40)
-
-        let decision = correlator.decide(
-            [detection(1, at: 20), detection(2, at: 30, receivedAt: 300)], given: [cleared, active])
-
-        #expect(decision.outcomes == [.joined(alarm(2)), .joined(alarm(2))])
+        #expect(decision.changes.first?.after.last == at(85))
     }
 
     @Test func `episodes never merge, even when their intervals come to overlap`() {
@@ -144,7 +95,8 @@ import Testing
         let later = episode(2, from: 55, to: 55, clearedAt: 85)
 
         let decision = correlator.decide(
-            [detection(1, at: 45), detection(2, at: 60)], given: [earlier, later])
+            [detection(1, at: 45), detection(2, at: 60, receivedAt: 300)],
+            given: [earlier, later])
 
         #expect(decision.changes.map(\.after.id) == [alarm(1)])
         #expect(decision.changes.first?.after.last == at(60))
@@ -166,6 +118,120 @@ import Testing
 
         #expect(decision.changes.map(\.events) == [[.lateBorn], [.raised]])
         #expect(decision.changes == correlator.decide([ahead, late]).changes)
+    }
+
+    // Which episode a timely detection joins
+
+    @Test(arguments: [40, 41, 70])
+    func `an active alarm that has started is extended, though a cleared one starts first`(
+        second: Int
+    ) {
+        let cleared = episode(1, from: 0, to: 45, clearedAt: 75)
+        let active = episode(2, from: 40, to: 40)
+        let bornLate = episode(3, from: 75, to: 75, clearedAt: 105, late: true)
+
+        let decision = correlator.decide(
+            [detection(1, at: second)], given: [cleared, active, bornLate])
+
+        #expect(decision.outcomes == [.joined(alarm(2))])
+    }
+
+    @Test func `an active alarm is not starved by a cleared one that was stretched over it`() {
+        let stretched = episode(1, from: -60, to: 100, clearedAt: 130)
+        let active = episode(2, from: 0, to: 0)
+
+        let decision = correlator.decide(
+            [20, 40, 60, 80].map { detection($0, at: $0) }, given: [stretched, active])
+
+        #expect(decision.outcomes == Array(repeating: .joined(alarm(2)), count: 4))
+        #expect(decision.changes.map(\.events) == [[.extended(by: 4)]])
+        #expect(decision.changes.first?.after.condition == .active)
+    }
+
+    @Test func `between a cleared alarm and an active one the cleared one is extended`() {
+        let cleared = episode(2, from: 0, to: 0, clearedAt: 30)
+        let active = episode(1, from: 50, to: 50)
+
+        let decision = correlator.decide([detection(1, at: 25)], given: [active, cleared])
+
+        #expect(decision.outcomes == [.joined(alarm(2))])
+        #expect(decision.changes.map(\.events) == [[.extended(by: 1)]])
+        #expect(decision.changes.first?.after.last == at(25))
+    }
+
+    @Test(arguments: [35, 45])
+    func `before a cleared alarm and an active one the first of them is extended`(start: Int) {
+        let cleared = episode(1, from: start, to: start, clearedAt: start + 30)
+        let active = episode(2, from: 40, to: 40)
+
+        let decision = correlator.decide([detection(1, at: 20)], given: [cleared, active])
+
+        #expect(decision.outcomes == [.joined(alarm(start < 40 ? 1 : 2))])
+        #expect(decision.changes.first?.after.start == at(20))
+    }
+
+    @Test func `of two that start together the one with the lesser id is extended`() {
+        let decision = correlator.decide(
+            [detection(1, at: -5)],
+            given: [episode(2, from: 0, to: 0), episode(1, from: 0, to: 0, clearedAt: 30)])
+
+        #expect(decision.outcomes == [.joined(alarm(1))])
+    }
+
+    @Test(arguments: [0, 25, 30])
+    func `after which nothing starts it rings, though a cleared alarm is in reach`(second: Int) {
+        let cleared = episode(1, from: 0, to: 0, clearedAt: 30)
+
+        let decision = correlator.decide([detection(1, at: second)], given: [cleared])
+
+        #expect(decision.outcomes == [.joined(alarm(100))])
+        #expect(decision.changes.map(\.events) == [[.raised]])
+        #expect(decision.changes.first?.after.condition == .active)
+    }
+
+    @Test(arguments: [
+        episode(2, from: 26, to: 26), episode(2, from: 26, to: 26, clearedAt: 56),
+        episode(2, from: 26, to: 26, clearedAt: 56, late: true), episode(2, from: 900, to: 900),
+        episode(2, from: 900, to: 900, clearedAt: 930),
+        episode(2, from: 900, to: 900, clearedAt: 930, late: true),
+    ])
+    func `after which any episode starts it belongs to the past and joins a cleared alarm`(
+        later: Episode
+    ) {
+        let cleared = episode(1, from: 0, to: 0, clearedAt: 30)
+
+        let decision = correlator.decide([detection(1, at: 25)], given: [cleared, later])
+
+        #expect(decision.outcomes == [.joined(alarm(1))])
+        #expect(decision.changes.map(\.events) == [[.extended(by: 1)]])
+        #expect(decision.changes.first?.after.condition == .cleared)
+    }
+
+    @Test func `a cleared alarm that was drawn ahead of it no longer starts after it`() {
+        let decision = correlator.decide(
+            [detection(1, at: 0, receivedAt: 300), detection(2, at: 10)],
+            given: [episode(1, from: 20, to: 20, clearedAt: 50)])
+
+        #expect(decision.outcomes == [.joined(alarm(1)), .joined(alarm(100))])
+        #expect(decision.changes.map(\.events) == [[.extended(by: 1)], [.raised]])
+    }
+
+    @Test func `one raised beside a cleared alarm leaves to that what comes late`() {
+        let decision = correlator.decide(
+            [
+                detection(1, at: 0), detection(2, at: 25), detection(3, at: 31),
+                detection(4, at: 35, receivedAt: 300), detection(5, at: 40),
+            ],
+            given: [episode(1, from: 31, to: 31, clearedAt: 61, late: true)])
+
+        #expect(
+            decision.outcomes
+                == [100, 100, 101, 100, 101].map { DetectionOutcome.joined(alarm($0)) })
+        #expect(
+            decision.changes.map(\.events) == [
+                [.raised, .cleared, .extended(by: 2)], [.raised, .extended(by: 1)],
+            ])
+        #expect(decision.changes.map(\.after.condition) == [.cleared, .active])
     }
 
     // The instant at which a detection counts
@@ -307,6 +373,31 @@ import Testing
         #expect(decision.changes.first?.after.condition == .active)
     }
 
+    @Test(arguments: [1, 4, 100])
+    func `a backlog that continues a cleared alarm into the present rings again, once`(
+        groupSize: Int
+    ) {
+        var rest = stride(from: 10, through: 120, by: 10)
+            .map { detection($0, at: $0, receivedAt: 120) }[...]
+        let numbers = AlarmNumbers()
+        var episodes = [alarm(1): episode(1, from: 0, to: 0, clearedAt: 30)]
+
+        while !rest.isEmpty {
+            let decision = correlator.decide(
+                detections: Array(rest.prefix(groupSize)), episodes: Array(episodes.values),
+                makeID: numbers.make)
+            for change in decision.changes { episodes[change.after.id] = change.after }
+            rest = rest.dropFirst(groupSize)
+        }
+
+        #expect(episodes.count == 2)
+        #expect(episodes[alarm(1)]?.last == at(50))
+        #expect(episodes[alarm(1)]?.condition == .cleared)
+        #expect(episodes[alarm(100)]?.start == at(60))
+        #expect(episodes[alarm(100)]?.last == at(120))
+        #expect(episodes[alarm(100)]?.condition == .active)
+    }
+
     @Test(arguments: [1, 4, 100], [false, true])
     func `a cut-off node whose backlog reaches into the present rings exactly once`(
         groupSize: Int, newestFirst: Bool
@@ -368,12 +459,13 @@ import Testing
         #expect(decision.changes.map(\.events) == [[.cleared], [.lateBorn]])
     }
 
-    @Test func `a detection that joins a cleared episode clears the active one that it has passed`()
+    @Test func `a late detection that joins a cleared episode clears the active one it has passed`()
     {
         let overlapping = episode(1, from: -60, to: 20, clearedAt: 50)
         let active = episode(2, from: 0, to: 0)
 
-        let decision = correlator.decide([detection(1, at: 40)], given: [overlapping, active])
+        let decision = correlator.decide(
+            [detection(1, at: 40, receivedAt: 300)], given: [overlapping, active])
 
         #expect(decision.outcomes == [.joined(alarm(1))])
         #expect(decision.changes.map(\.after.id) == [alarm(2), alarm(1)])

@@ -48,8 +48,9 @@ struct ReferenceCorrelator {
                 (episodes[$0].start, episodes[$0].id) < (episodes[$1].start, episodes[$1].id)
             }
         let rung = near.filter { !episodes[$0].late }
-        let joined =
-            late ? near.first : rung.first { episodes[$0].clearedAt == nil } ?? rung.first
+        let ongoing = rung.first { episodes[$0].clearedAt == nil && episodes[$0].start <= instant }
+        let isPast = episodes.contains { $0.start > instant }
+        let joined = late ? near.first : ongoing ?? (isPast ? rung.first : nil)
         let id: AlarmID
         if let joined {
             let old = episodes[joined]

@@ -33,8 +33,8 @@ import Testing
         try await withPool { pool, _ in
             #expect(!pool.isAvailable)
 
-            let first = try await pool.withConnection { try await $0.execute(pid).int64(0, 0) }
-            let second = try await pool.withConnection { try await $0.execute(pid).int64(0, 0) }
+            let first = try await pool.lending { try await $0.execute(pid).int64(0, 0) }
+            let second = try await pool.lending { try await $0.execute(pid).int64(0, 0) }
 
             #expect(first == second)
             #expect(pool.isAvailable)
@@ -44,7 +44,7 @@ import Testing
     @Test func `runs its set-up statements on each connection`() async throws {
         let setUp = [Statement("SET application_name = 'hall'"), Statement("SET TimeZone = 'UTC'")]
         try await withPool(setUp: setUp) { pool, _ in
-            let name = try await pool.withConnection {
+            let name = try await pool.lending {
                 try await $0.execute(Statement("SELECT current_setting('application_name')"))
                     .text(0, 0)
             }
@@ -60,7 +60,7 @@ import Testing
             let tasks = (0..<20).map { _ in
                 Task {
                     _ = loop
-                    return try await pool.withConnection { connection in
+                    return try await pool.lending { connection in
                         try await connection.execute([Statement("SELECT pg_sleep(0.001)"), pid])[1]
                             .int64(0, 0)
                     }
@@ -81,29 +81,29 @@ import Testing
         limits.waitTimeMax = .milliseconds(100)
         try await withPool(limits: limits) { pool, loop in
             await open(pool)
-            try await pool.withConnection { _ in
+            try await pool.lending { _ in
                 let waiting = Task {
                     _ = loop
-                    try await pool.withConnection { _ in }
+                    try await pool.lending { _ in }
                 }
                 await Task.yield()
 
-                let error = await failure { try await pool.withConnection { _ in } }
+                let error = await failure { try await pool.lending { _ in } }
 
                 #expect(error == .overloaded)
                 await #expect(throws: PostgreSQLError.timedOut) { try await waiting.value }
             }
             // Whoever gave up does not hold a place.
-            try await pool.withConnection { _ in }
+            try await pool.lending { _ in }
         }
     }
 
     @Test func `rolls back what a task left open`() async throws {
         try await withPool { pool, _ in
-            let first = try await pool.withConnection { try await $0.execute(pid).int64(0, 0) }
+            let first = try await pool.lending { try await $0.execute(pid).int64(0, 0) }
             #expect(await leaveOpen(pool) is Failure)
 
-            try await pool.withConnection { connection in
+            try await pool.lending { connection in
                 #expect(connection.transactionStatus == .idle)
                 #expect(try await connection.execute(pid).int64(0, 0) == first)
                 let table = try await connection.execute(
@@ -116,7 +116,7 @@ import Testing
     /// Throws in a transaction.
     private func leaveOpen(_ pool: PostgreSQLPool) async -> (any Error)? {
         do {
-            try await pool.withConnection { connection in
+            try await pool.lending { connection in
                 try await connection.execute([
                     Statement("BEGIN"), Statement("CREATE TABLE left_open (id text)"),
                 ])
@@ -132,7 +132,7 @@ import Testing
         var limits = PostgreSQLPool.Limits()
         limits.rollbackTimeMax = .milliseconds(20)
         try await withPool(limits: limits) { pool, loop in
-            let first = try await pool.withConnection { connection in
+            let first = try await pool.lending { connection in
                 let pid = try await connection.execute(pid).int64(0, 0)
                 Task {
                     _ = loop
@@ -143,7 +143,7 @@ import Testing
                 return pid
             }
 
-            let second = try await pool.withConnection { try await $0.execute(pid).int64(0, 0) }
+            let second = try await pool.lending { try await $0.execute(pid).int64(0, 0) }
 
             #expect(first != second)
         }
@@ -152,7 +152,7 @@ import Testing
     @Test func `recovers when the server ends a connection`() async throws {
         try await withPool { pool, _ in
             let error = await failure {
-                try await pool.withConnection {
+                try await pool.lending {
                     try await $0.execute(
                         Statement("SELECT pg_terminate_backend(pg_backend_pid())"))
                 }
@@ -162,7 +162,7 @@ import Testing
                 Issue.record("not lost: \(String(describing: error))")
                 return
             }
-            try await pool.withConnection { _ = try await $0.execute(pid) }
+            try await pool.lending { _ = try await $0.execute(pid) }
             #expect(pool.isAvailable)
         }
     }
@@ -173,7 +173,7 @@ import Testing
         limits.outageWaitTimeMax = .milliseconds(30)
         limits.pauseMax = .milliseconds(50)
         try await withPool(of: cluster, limits: limits) { pool, _ in
-            try await pool.withConnection { _ = try await $0.execute(pid) }
+            try await pool.lending { _ = try await $0.execute(pid) }
 
             let (changes, change) = AsyncStream<Bool>.makeStream()
             pool.onAvailabilityChange = { change.yield($0) }
@@ -182,7 +182,7 @@ import Testing
             let start = clock.now
             for _ in 0..<3 {
                 let error = await failure {
-                    try await pool.withConnection { _ = try await $0.execute(pid) }
+                    try await pool.lending { _ = try await $0.execute(pid) }
                 }
                 switch error {
                 // The first may still meet the lost connection.
@@ -196,7 +196,7 @@ import Testing
             try cluster.start()
             // Nobody asks: the pool comes back by itself.
             for await isAvailable in changes where isAvailable { break }
-            try await pool.withConnection { _ = try await $0.execute(pid) }
+            try await pool.lending { _ = try await $0.execute(pid) }
             #expect(pool.outageReason == nil)
         }
     }
@@ -205,10 +205,10 @@ import Testing
         var limits = PostgreSQLPool.Limits()
         limits.connectionsMax = 1
         try await withPool(limits: limits) { pool, loop in
-            try await pool.withConnection { connection in
+            try await pool.lending { connection in
                 let waiting = Task {
                     _ = loop
-                    try await pool.withConnection { _ in }
+                    try await pool.lending { _ in }
                 }
                 await Task.yield()
 
@@ -217,7 +217,7 @@ import Testing
                 await #expect(throws: PostgreSQLError.closed) { try await waiting.value }
                 try await connection.execute(pid)
             }
-            #expect(await failure { try await pool.withConnection { _ in } } == .closed)
+            #expect(await failure { try await pool.lending { _ in } } == .closed)
         }
     }
 

@@ -43,3 +43,22 @@ func failure<Result>(_ body: () async throws -> Result) async -> PostgreSQLError
         return error as? PostgreSQLError
     }
 }
+
+extension PostgreSQLPool {
+    /// As `withConnection`, for a body that may throw anything.
+    func lending<Value>(
+        _ body: (PostgreSQLConnection) async throws -> Value
+    ) async throws -> Value {
+        let outcome = try await withConnection {
+            (connection) async throws(PostgreSQLError) -> Result<Value, any Error> in
+            do {
+                return .success(try await body(connection))
+            } catch let error as PostgreSQLError {
+                throw error
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+}
