@@ -33,7 +33,8 @@ struct Instance: Sendable {
                 })
             databases.append(
                 await loop.run { loop in
-                    let pool = Self.pool(to: database, on: loop, connectionsMax: 2)
+                    let pool = Self.pool(
+                        to: database, on: loop, connectionsMax: 2, setUp: Database.setUp)
                     return LoopBound(Database(pool: pool) { signal.notify() }, to: loop)
                 })
         }
