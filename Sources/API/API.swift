@@ -39,7 +39,7 @@ public final class API: Responder {
         self.lanes = lanes
         self.logger = logger
         authenticator = Authenticator(database: database)
-        hub = LiveHub(database: database, replayWindow: replayWindow)
+        hub = LiveHub(journal: database, replayWindow: replayWindow)
         addOperation()
         addSites()
         addAreas()
@@ -129,7 +129,8 @@ public final class API: Responder {
                         "The role \(principal.role.rawValue) may not do this; it takes "
                             + roles.map(\.rawValue).sorted().joined(separator: " or ") + ".")
                 }
-                return try await endpoint.handler(self, Call(request: request, principal: principal))
+                return try await endpoint.handler(
+                    self, Call(request: request, principal: principal))
             }
         }
     }
@@ -155,7 +156,8 @@ public final class API: Responder {
             problem = Problem(error)
             warn(of: error, requestID: request.id)
         default:
-            problem = Problem(500, "server.error", "The server failed; its log has the request's id.")
+            problem = Problem(
+                500, "server.error", "The server failed; its log has the request's id.")
             logger.error("\(error)", metadata: ["request": "\(request.id)"])
         }
         metrics.countProblem(problem.code)

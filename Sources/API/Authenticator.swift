@@ -8,6 +8,8 @@ import Store
 /// at once and the others by the journal; the time bounds what a lost message can cost.
 final class Authenticator {
     private let database: Database
+    /// How many tokens were forgotten, to notice one that is while it is being looked up.
+    private var forgottenCount = 0
     private var known: [String: (principal: Principal, until: ContinuousClock.Instant)] = [:]
 
     private static let memory: Duration = .seconds(10)
@@ -29,10 +31,12 @@ final class Authenticator {
         else { throw Self.invalid }
         let secret = String(parts[1])
         if let entry = known[secret], entry.until > .now { return try checked(entry.principal) }
+        let before = forgottenCount
         guard let principal = try await database.principal(bearing: secret) else {
             known[secret] = nil
             throw Self.invalid
         }
+        guard before == forgottenCount else { return principal }
         if known.count >= Self.knownMax { known.removeAll() }
         known[secret] = (principal, .now + Self.memory)
         return principal
@@ -45,6 +49,7 @@ final class Authenticator {
 
     /// Forgets a token that was revoked.
     func forget(_ token: TokenID) {
+        forgottenCount += 1
         known = known.filter { $0.value.principal.token != token }
     }
 

@@ -15,7 +15,8 @@ extension API {
             }
             try query.finish()
             return .page(
-                try await api.database.cameras(of: site, area: area, key: key, page), for: call.request)
+                try await api.database.cameras(of: site, area: area, key: key, page),
+                for: call.request)
         }
         add(.post, "/v1/cameras", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
@@ -28,7 +29,8 @@ extension API {
         add(.get, "/v1/cameras/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(CameraID.self, of: "camera")
-            return try .found(try await api.database.camera(id, only: call.site), resource: "camera")
+            return try .found(
+                try await api.database.camera(id, only: call.site), resource: "camera")
         }
         add(.patch, "/v1/cameras/{id}", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()

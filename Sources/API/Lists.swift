@@ -61,7 +61,8 @@ enum Cursor {
 
 extension QueryReader {
     /// `limit` and `cursor` of a list.
-    mutating func page(isID: (String) -> Bool = { UUID($0) != nil }) throws(Problem) -> PageRequest {
+    mutating func page(isID: (String) -> Bool = { UUID($0) != nil }) throws(Problem) -> PageRequest
+    {
         let limit = integer("limit", in: 1...500) ?? 50
         guard let text = text("cursor") else { return PageRequest(limit: limit) }
         guard let after = Cursor.decode(text, isID: isID) else { throw .invalidCursor }

@@ -91,7 +91,8 @@ struct Metrics: Sendable {
         text.family("leitstand_ingest_group_size", "histogram", "Detections of one transaction.")
         text.histogram("leitstand_ingest_group_size", "", groupSize)
         text.family(
-            "leitstand_ingest_group_duration_seconds", "histogram", "From a group's start to COMMIT.")
+            "leitstand_ingest_group_duration_seconds", "histogram",
+            "From a group's start to COMMIT.")
         text.histogram("leitstand_ingest_group_duration_seconds", "", groupTime)
         text.family("leitstand_ingest_group_failures_total", "counter", "Groups not committed.")
         text.sample("leitstand_ingest_group_failures_total", "", Double(groupFailures))
@@ -103,7 +104,8 @@ struct Metrics: Sendable {
         text.family("leitstand_connections_refused_total", "counter", "Connections over the limit.")
         text.sample("leitstand_connections_refused_total", "", Double(connectionsRefused))
         text.family(
-            "leitstand_peer_failures_total", "counter", "Connections that broke protocol or limits.")
+            "leitstand_peer_failures_total", "counter", "Connections that broke protocol or limits."
+        )
         text.sample("leitstand_peer_failures_total", "", Double(peerFailures))
         text.family("leitstand_stream_readers", "gauge", "Live streams open now.")
         text.sample("leitstand_stream_readers", "", Double(streamReaders))

@@ -31,7 +31,8 @@ extension API {
             if let node = token.node, token.site == nil {
                 token.site = try await api.database.siteOfNode(node)
             }
-            switch try await api.database.createToken(token, by: call.author(), at: call.receivedAt) {
+            switch try await api.database.createToken(token, by: call.author(), at: call.receivedAt)
+            {
             case .created(let document, let secret):
                 var writer = JSONWriter()
                 writer.value(secret)
@@ -45,7 +46,8 @@ extension API {
             case .unknownNode:
                 throw Problem.invalidBody([
                     MemberError(
-                        pointer: "/node", code: "node.unknown", detail: "must be a node of the site")
+                        pointer: "/node", code: "node.unknown", detail: "must be a node of the site"
+                    )
                 ])
             }
         }

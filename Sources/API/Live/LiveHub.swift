@@ -7,10 +7,10 @@ import Store
 ///
 /// Readers are cursors into the ring, not queues of their own: ten thousand slow readers cost no
 /// more than their cursors. A reader that has fallen behind the ring reads the journal, of which
-/// a bounded number do so at a time; one that takes nothing for `stallTimeMax` is cut off and may
-/// resume by Last-Event-ID.
+/// a bounded number do so at a time; one that takes nothing for too long is cut off and may resume
+/// by Last-Event-ID.
 public final class LiveHub {
-    private let database: Database
+    private let journal: any JournalSource
     /// How many positions back a reader may begin.
     private let replayWindow: Int64
     private var ring: Deque<LiveEvent> = []
@@ -24,16 +24,12 @@ public final class LiveHub {
     private var sinceHeartbeat = 0
     private var isEnding = false
 
-    static let ringEventsMax = 4_096
-    static let ringBytesMax = 4 * 1024 * 1024
-    static let journalReadersMax = 2
-    static let journalPageSize = 200
-    static let heartbeatSeconds = 15
-    static let stallTimeMax: Duration = .seconds(30)
+    let limits: LiveLimits
 
-    init(database: Database, replayWindow: Int64) {
-        self.database = database
+    init(journal: any JournalSource, replayWindow: Int64, limits: LiveLimits = LiveLimits()) {
+        self.journal = journal
         self.replayWindow = replayWindow
+        self.limits = limits
     }
 
     var readerCount: Int { streams.count }
@@ -42,30 +38,36 @@ public final class LiveHub {
 
     /// Takes new events in order, and the id up to which all is known now.
     public func take(_ events: [LiveEvent], head: EventID) {
-        if floor == nil { floor = head }
+        let isFirst = floor == nil
+        if isFirst { floor = head }
         for event in events {
             ring.append(event)
             ringBytes += event.bytes.count
         }
-        while ring.count > Self.ringEventsMax || ringBytes > Self.ringBytesMax,
+        while ring.count > limits.ringEventsMax || ringBytes > limits.ringBytesMax,
             let first = ring.popFirst()
         {
             ringBytes -= first.bytes.count
             floor = first.id
         }
         self.head = head
+        // Most looks at the journal find nothing, and there may be many readers.
+        guard isFirst || !events.isEmpty else { return }
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
-    /// Called once a second: heartbeats, and readers that take nothing.
+    /// Called once a second: heartbeats, readers that take nothing, and tokens that expire.
     public func tick() {
         sinceHeartbeat += 1
-        let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
+        let isHeartbeat = sinceHeartbeat >= limits.heartbeatSeconds
         if isHeartbeat { sinceHeartbeat = 0 }
         let now = ContinuousClock.now
+        let time = Timestamp.now()
         for stream in Array(streams.values) {
             if stream.isStalled(at: now) {
                 stream.cutOff()
+            } else if let expiresAt = stream.bearer.expiresAt, expiresAt <= time {
+                stream.finish()
             } else if isHeartbeat {
                 stream.heartbeat()
             }
@@ -74,7 +76,7 @@ public final class LiveHub {
 
     /// Ends the streams that a token opened.
     func end(streamsOf token: TokenID) {
-        for stream in Array(streams.values) where stream.token == token { stream.finish() }
+        for stream in Array(streams.values) where stream.bearer.token == token { stream.finish() }
     }
 
     /// Ends all streams, for a drain; none is begun any more.
@@ -111,7 +113,7 @@ public final class LiveHub {
         guard let head, let floor else { return .unknown }
         if id >= floor {
             let start = firstIndex(after: id)
-            let end = min(ring.count, start + Self.journalPageSize)
+            let end = min(ring.count, start + limits.journalPageSize)
             return .ring(Array(ring[start..<end])[...])
         }
         // 0.0 asks for the oldest event of the window, which is never lost.
@@ -133,7 +135,7 @@ public final class LiveHub {
 
     /// Reads the journal on for a reader, now or when it is its turn.
     func readJournal(for stream: LiveStream) {
-        guard readingJournal < Self.journalReadersMax else {
+        guard readingJournal < limits.journalReadersMax else {
             waitingForJournal.append(stream)
             return
         }
@@ -160,9 +162,9 @@ public final class LiveHub {
 
     private func readPage(for stream: LiveStream, after: EventID, site: SiteID?) async {
         do throws(StoreError) {
-            let page = try await database.events(
-                after: after, site: site, limit: Self.journalPageSize)
-            let isComplete = page.events.count < Self.journalPageSize
+            let page = try await journal.events(
+                after: after, site: site, limit: limits.journalPageSize)
+            let isComplete = page.events.count < limits.journalPageSize
             let last = page.events.last?.id ?? after
             stream.take(
                 page.events.compactMap { LiveEvent($0) },

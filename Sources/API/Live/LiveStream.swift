@@ -9,7 +9,8 @@ import Store
 final class LiveStream: BodyStream {
     let loop: EventLoop
     let filter: LiveFilter
-    let token: TokenID
+    /// Whose stream it is: it ends when the token is revoked or expires.
+    let bearer: Principal
     private let hub: LiveHub
     /// Everything up to here has been sent or filtered out.
     private(set) var cursor: EventID
@@ -29,11 +30,12 @@ final class LiveStream: BodyStream {
 
     /// - Parameter cursor: what the reader has seen already.
     init(
-        hub: LiveHub, filter: LiveFilter, token: TokenID, after cursor: EventID, on loop: EventLoop
+        hub: LiveHub, filter: LiveFilter, bearer: Principal, after cursor: EventID,
+        on loop: EventLoop
     ) {
         self.hub = hub
         self.filter = filter
-        self.token = token
+        self.bearer = bearer
         self.cursor = cursor
         self.loop = loop
         // A browser waits this long before it resumes.
@@ -129,7 +131,7 @@ final class LiveStream: BodyStream {
     func isStalled(at now: ContinuousClock.Instant) -> Bool {
         let hasBacklog = pendingStart < pending.count || (hub.head.map { $0 > cursor } ?? false)
         return hasBacklog && !isWaiting && !isReadingJournal
-            && now - lastRead > LiveHub.stallTimeMax
+            && now - lastRead > hub.limits.stallTimeMax
     }
 
     /// Ends the stream after what is pending.

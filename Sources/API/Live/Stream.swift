@@ -15,10 +15,12 @@ extension API {
                 return types.allSatisfy(LiveEvent.isType) ? Set(types) : nil
             }
             try query.finish()
-            guard let principal = call.principal else { throw Problem.unknown("stream") }
+            let cursor = try await api.startingPoint(of: call)
+            // Once more, for a token that was revoked meanwhile has had its streams ended already.
+            let principal = try await api.authenticator.principal(of: call.request)
             let stream = LiveStream(
-                hub: api.hub, filter: LiveFilter(site: site, types: types), token: principal.token,
-                after: try await api.startingPoint(of: call), on: api.loop)
+                hub: api.hub, filter: LiveFilter(site: site, types: types), bearer: principal,
+                after: cursor, on: api.loop)
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
             // nginx would gather events before it passes them on.
