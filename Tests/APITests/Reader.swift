@@ -17,6 +17,7 @@ final class Reader {
     }
 
     let stream: LiveStream
+    private let journal: FakeJournal?
     private(set) var blocks: [Block] = []
     private(set) var isWaiting = false
     private(set) var isAborted = false
@@ -30,6 +31,7 @@ final class Reader {
         let bearer = Principal(
             token: TokenID.make(at: .now()), role: .observer, site: nil, node: nil,
             expiresAt: expiresAt)
+        journal = hub.journal as? FakeJournal
         stream = LiveStream(
             hub: hub, filter: LiveFilter(site: site.flatMap { SiteID($0) }, types: types),
             bearer: bearer, after: cursor, on: loop)
@@ -57,12 +59,17 @@ final class Reader {
         return !bytes.isEmpty
     }
 
-    /// Reads until the stream waits, and lets the journal answer, until nothing more comes.
+    /// Reads until nothing more comes and no answer of the journal is on its way.
     func readAll() async {
-        repeat {
-            while read(4_096) {}
-            for _ in 0..<20 { await Task.yield() }
-        } while !isWaiting && outcome == .waiting
+        var quietTurns = 0
+        while quietTurns < 20 {
+            if read(4_096) {
+                quietTurns = 0
+                continue
+            }
+            await Task.yield()
+            quietTurns = journal?.readsRunning == 0 ? quietTurns + 1 : 0
+        }
     }
 
     private func takeBlocks() {

@@ -10,7 +10,7 @@ import Store
 /// a bounded number do so at a time; one that takes nothing for too long is cut off and may resume
 /// by Last-Event-ID.
 public final class LiveHub {
-    private let journal: any JournalSource
+    let journal: any JournalSource
     /// How many positions back a reader may begin.
     private let replayWindow: Int64
     private var ring: Deque<LiveEvent> = []
