@@ -19,7 +19,7 @@ let package = Package(
         .executableTarget(
             name: "leitstand",
             dependencies: [
-                "API", "Server", "Client", "Store", "HTTP", "ControlCentre",
+                "Replay", "API", "Server", "Client", "Store", "HTTP", "ControlCentre",
                 "EventLoop", "TLS", "JSON", "PostgreSQL", "Embedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -33,6 +33,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Tests/Performance/load",
+            swiftSettings: swift),
+        .target(
+            name: "Replay",
+            dependencies: ["Client", "ControlCentre", "EventLoop", "TLS", "JSON"],
             swiftSettings: swift),
         .target(
             name: "API",
@@ -97,13 +101,20 @@ let package = Package(
         .testTarget(
             name: "PostgreSQLTests", dependencies: ["PostgreSQL", "EventLoop"],
             swiftSettings: swift),
-        .testTarget(name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
+        .testTarget(
+            name: "ControlCentreTests", dependencies: ["ControlCentre"], swiftSettings: swift),
         .testTarget(name: "HTTPTests", dependencies: ["HTTP"], swiftSettings: swift),
         .testTarget(
             name: "ServerTests", dependencies: ["Server", "HTTP", "HTTP2", "TLS", "EventLoop"],
             swiftSettings: swift),
         .testTarget(
             name: "ClientTests", dependencies: ["Client", "Server", "HTTP", "EventLoop", "TLS"],
+            swiftSettings: swift),
+        .testTarget(
+            name: "ReplayTests",
+            dependencies: [
+                "Replay", "Client", "Server", "HTTP", "ControlCentre", "EventLoop", "JSON",
+            ],
             swiftSettings: swift),
         .testTarget(
             name: "StoreTests",

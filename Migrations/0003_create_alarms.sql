@@ -137,8 +137,10 @@ BEGIN
         CONTINUE WHEN to_regclass(name) IS NOT NULL;
         lower_bound := day::timestamp AT TIME ZONE 'UTC';
         upper_bound := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        -- Attaching needs the default partition for itself. A group that has read it and is about
+        -- to write must not wait for us meanwhile, so wait here until no such group is left.
+        LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
         EXECUTE format('CREATE TABLE %I (LIKE detections INCLUDING DEFAULTS)', name);
-        LOCK TABLE detections IN SHARE ROW EXCLUSIVE MODE;
         EXECUTE format(
             'WITH moved AS (DELETE FROM detections_default
                 WHERE occurred_at >= %L AND occurred_at < %L RETURNING *)

@@ -32,6 +32,8 @@ class Cluster:
 
     programs: Path
     directory: Path
+    # Whether a commit reaches the disk, as a test of crashes needs it.
+    durable: bool = False
 
     @property
     def data(self) -> Path:
@@ -53,14 +55,18 @@ class Cluster:
         return self.url(name)
 
     def start(self) -> None:
-        # Not durable, which only a crash of the machine could tell.
         options = f"-c listen_addresses='' -c unix_socket_directories={self.directory}"
-        options += " -c fsync=off -c max_connections=200"
+        options += " -c max_connections=200"
+        if not self.durable:
+            options += " -c fsync=off"
         self.run("pg_ctl", "start", "-w", "-l", str(self.directory / "log"), "-o", options)
 
-    def stop(self) -> None:
-        """Breaks off all connections, as an administrator does who cannot wait."""
-        self.run("pg_ctl", "stop", "-w", "-m", "fast")
+    def stop(self, mode: str = "fast") -> None:
+        """Breaks off all connections, as an administrator does who cannot wait.
+
+        `immediate` is a crash: nothing is written any more, and the next start recovers.
+        """
+        self.run("pg_ctl", "stop", "-w", "-m", mode)
 
     def run(self, program: str, *arguments: str) -> None:
         command = [str(self.programs / program), "-D", str(self.data), *arguments]
@@ -79,12 +85,12 @@ class Cluster:
 
 
 @contextmanager
-def running_cluster() -> Iterator[Cluster]:
+def running_cluster(durable: bool = False) -> Iterator[Cluster]:
     """A new cluster, which is removed in the end."""
     directory = Path(tempfile.mkdtemp(prefix="leitstand-postgresql-", dir="/tmp"))
     if os.geteuid() == 0:
         shutil.chown(directory, ACCOUNT, ACCOUNT)
-    cluster = Cluster(newest_installation(), directory)
+    cluster = Cluster(newest_installation(), directory, durable)
     try:
         cluster.run("initdb", "-U", "owner", "-A", "trust", "-E", "UTF8", "--no-sync")
         cluster.start()

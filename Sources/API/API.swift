@@ -30,16 +30,19 @@ public final class API: Responder {
     ///   - lanes: all lanes of the process, the same in each loop: a camera's lane is the same
     ///     wherever its detection arrives.
     ///   - replayWindow: how many positions back a live stream may resume.
+    ///   - stallTimeMax: how long a live stream's reader may take nothing of what waits for it.
     public init(
         on loop: EventLoop, database: Database, lanes: [LoopBound<IngestLane>],
-        replayWindow: Int64, logger: Logger
+        replayWindow: Int64, stallTimeMax: Duration, logger: Logger
     ) {
         self.loop = loop
         self.database = database
         self.lanes = lanes
         self.logger = logger
         authenticator = Authenticator(database: database)
-        hub = LiveHub(journal: database, replayWindow: replayWindow)
+        var limits = LiveLimits()
+        limits.stallTimeMax = stallTimeMax
+        hub = LiveHub(journal: database, replayWindow: replayWindow, limits: limits)
         addOperation()
         addSites()
         addAreas()

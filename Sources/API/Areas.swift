@@ -42,9 +42,10 @@ extension NewArea {
     init?(_ reader: inout ObjectReader) {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         let name = reader.requiredLine("name", length: 1...200)
-        let monitored = reader.optionalBool("monitored")
-        guard let site, let name else { return nil }
-        self.init(site: site, name: name, monitored: monitored ?? true)
+        // Null would say neither yes nor no.
+        let monitored = reader.contains("monitored") ? reader.requiredBool("monitored") : true
+        guard let site, let name, let monitored else { return nil }
+        self.init(site: site, name: name, monitored: monitored)
     }
 }
 

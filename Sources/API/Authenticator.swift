@@ -8,9 +8,10 @@ import Store
 /// at once and the others by the journal; the time bounds what a lost message can cost.
 final class Authenticator {
     private let database: Database
-    /// How many tokens were forgotten, to notice one that is while it is being looked up.
-    private var forgottenCount = 0
     private var known: [String: (principal: Principal, until: ContinuousClock.Instant)] = [:]
+
+    /// Counts the calls of `forget`.
+    private var forgotten = 0
 
     private static let memory: Duration = .seconds(10)
     private static let knownMax = 10_000
@@ -31,15 +32,23 @@ final class Authenticator {
         else { throw Self.invalid }
         let secret = String(parts[1])
         if let entry = known[secret], entry.until > .now { return try checked(entry.principal) }
-        let before = forgottenCount
-        guard let principal = try await database.principal(bearing: secret) else {
-            known[secret] = nil
-            throw Self.invalid
-        }
-        guard before == forgottenCount else { return principal }
+        let principal = try await lookUp(secret)
         if known.count >= Self.knownMax { known.removeAll() }
         known[secret] = (principal, .now + Self.memory)
         return principal
+    }
+
+    /// Asks the database. If a token is revoked meanwhile it may be this one, and the answer
+    /// older than the revocation: remembered, it would be good for another while.
+    private func lookUp(_ secret: String) async throws -> Principal {
+        while true {
+            let before = forgotten
+            guard let principal = try await database.principal(bearing: secret) else {
+                known[secret] = nil
+                throw Self.invalid
+            }
+            if forgotten == before { return principal }
+        }
     }
 
     private func checked(_ principal: Principal) throws(Problem) -> Principal {
@@ -49,7 +58,7 @@ final class Authenticator {
 
     /// Forgets a token that was revoked.
     func forget(_ token: TokenID) {
-        forgottenCount += 1
+        forgotten += 1
         known = known.filter { $0.value.principal.token != token }
     }
 

@@ -94,7 +94,8 @@ extension API {
                             }
                         case .failure(let problem):
                             metrics.countRefusal(problem.code)
-                            writer.member("id", item["id"]?.asString)
+                            let id = item["id"]?.asString.flatMap { DetectionID($0) }
+                            writer.member("id", id?.description)
                             writer.member("outcome", "refused")
                             writer.name("alarm")
                             writer.null()

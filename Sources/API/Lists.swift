@@ -59,6 +59,9 @@ enum Cursor {
     }
 }
 
+/// Parts of one parameter at most.
+private let partsMax = 50
+
 extension QueryReader {
     /// `limit` and `cursor` of a list.
     mutating func page(isID: (String) -> Bool = { UUID($0) != nil }) throws(Problem) -> PageRequest
@@ -90,10 +93,19 @@ extension QueryReader {
         -> [Value]? where Value.RawValue == String
     {
         let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
-        return value(name, expected: "one or more, parted by commas, of \(names)") { text in
-            var values: [Value] = []
-            for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-                guard let value = Value(rawValue: String(part)) else { return nil }
+        return parts(of: name, expected: names) { Value(rawValue: $0) }
+    }
+
+    /// What `transform` makes of a parameter's parts, which commas part.
+    mutating func parts<Part>(
+        of name: String, expected: String, _ transform: (String) -> Part?
+    ) -> [Part]? {
+        value(name, expected: "1 to \(partsMax), parted by commas, of \(expected)") { text in
+            let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+            guard parts.count <= partsMax else { return nil }
+            var values: [Part] = []
+            for part in parts {
+                guard let value = transform(String(part)) else { return nil }
                 values.append(value)
             }
             return values

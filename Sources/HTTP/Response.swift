@@ -27,7 +27,8 @@ public struct Response {
     public static func json(_ body: [UInt8], status: Int = 200, fields: [HeaderField] = [])
         -> Response
     {
-        Response(status: status, fields: [("content-type", "application/json")] + fields, body: body)
+        Response(
+            status: status, fields: [("content-type", "application/json")] + fields, body: body)
     }
 }
 

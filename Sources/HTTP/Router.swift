@@ -47,7 +47,8 @@ public struct Router<Endpoint> {
                 node = next
             }
         }
-        precondition(node.endpoints[method] == nil, "\(method.rawValue) \(pattern) is there already")
+        precondition(
+            node.endpoints[method] == nil, "\(method.rawValue) \(pattern) is there already")
         node.endpoints[method] = Route(
             pattern: pattern, endpoint: endpoint, parameterNames: names)
         routes.append((method, pattern))

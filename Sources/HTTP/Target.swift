@@ -26,7 +26,9 @@ public struct Target: Sendable, Equatable {
 
         var segments: [String] = []
         if !path.isEmpty {
-            for segment in path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            for segment in path.split(
+                separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            {
                 guard let decoded = Self.decode(segment, plusIsSpace: false) else { return nil }
                 segments.append(decoded)
             }
@@ -36,7 +38,8 @@ public struct Target: Sendable, Equatable {
         if pathEnd < bytes.endIndex {
             for pair in bytes[bytes.index(after: pathEnd)...].split(separator: UInt8(ascii: "&")) {
                 let nameEnd = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-                let rest = nameEnd < pair.endIndex ? pair[pair.index(after: nameEnd)...] : pair[nameEnd...]
+                let rest =
+                    nameEnd < pair.endIndex ? pair[pair.index(after: nameEnd)...] : pair[nameEnd...]
                 guard let name = Self.decode(pair[..<nameEnd], plusIsSpace: true),
                     let value = Self.decode(rest, plusIsSpace: true)
                 else { return nil }

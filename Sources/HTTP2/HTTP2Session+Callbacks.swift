@@ -119,9 +119,11 @@ private func onHeader(
 /// message refused.
 private func onInvalidHeader(
     _: OpaquePointer?, _: UnsafePointer<nghttp2_frame>?, _: UnsafePointer<UInt8>?, _: Int,
-    _: UnsafePointer<UInt8>?, _: Int, _: UInt8, _: UnsafeMutableRawPointer?
+    _: UnsafePointer<UInt8>?, _: Int, _: UInt8, _ context: UnsafeMutableRawPointer?
 ) -> Int32 {
-    NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
+    guard let context else { return callbackFailure }
+    session(context).headerWasInvalid()
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE.rawValue
 }
 
 private func onData(

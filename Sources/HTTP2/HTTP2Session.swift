@@ -34,6 +34,8 @@ public final class HTTP2Session {
     // can find nothing here: no access to these properties lasts over a call that leads back into
     // the session, since submitting calls nothing and a streaming body is called on a copy.
 
+    /// A header block has begun and is not complete.
+    @exclusivity(unchecked) public private(set) var isInHeaderBlock = false
     /// Streams that are open: not yet closed by both sides, or waiting to be (client).
     @exclusivity(unchecked) public private(set) var openStreamCount = 0
     @exclusivity(unchecked) var bodies = OutgoingBodies()
@@ -218,7 +220,10 @@ public final class HTTP2Session {
 
 extension HTTP2Session {
     func frameBegan(_ frame: nghttp2_frame_hd) {
-        switch nghttp2_frame_type(UInt32(frame.type)) {
+        let type = nghttp2_frame_type(UInt32(frame.type))
+        isInHeaderBlock =
+            type == NGHTTP2_HEADERS || (isInHeaderBlock && type == NGHTTP2_CONTINUATION)
+        switch type {
         case NGHTTP2_HEADERS, NGHTTP2_GOAWAY:
             break
         case NGHTTP2_DATA where frame.length > 0 || frame.endsStream:
@@ -236,7 +241,13 @@ extension HTTP2Session {
         windowUpdateCredit = min(windowUpdateCredit + 2, Self.windowUpdateCreditMax)
     }
 
-    func frameWasInvalid() { controlFrameCount += 1 }
+    func frameWasInvalid() {
+        isInHeaderBlock = false
+        controlFrameCount += 1
+    }
+
+    /// Notes that the library refuses the message of the current block.
+    func headerWasInvalid() { isInHeaderBlock = false }
 
     func headersBegan(_ frame: nghttp2_headers) {
         incoming.begin()
@@ -249,6 +260,7 @@ extension HTTP2Session {
     }
 
     func headersEnded(_ frame: nghttp2_headers) {
+        isInHeaderBlock = false
         let stream = frame.hd.stream_id
         let endsStream = frame.hd.endsStream
         let (fields, isTooLarge) = incoming.take()

@@ -156,6 +156,6 @@ final class HTTP2Codec: Codec {
     var isFinished: Bool { session.isFinished }
     var hasRunningResponse: Bool { !bodies.isEmpty }
     var busyStreamCount: Int { session.openStreamCount - waiting.count }
-    var isInHead: Bool { false }
+    var isInHead: Bool { session.isInHeaderBlock }
     func takeControlFrameCount() -> Int { session.takeControlFrameCount() }
 }

@@ -44,7 +44,8 @@ public enum StepResult: Sendable {
 }
 
 extension Database {
-    public func alarms(_ filter: AlarmFilter, _ request: PageRequest) async throws(StoreError) -> Page
+    public func alarms(_ filter: AlarmFilter, _ request: PageRequest) async throws(StoreError)
+        -> Page
     {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })

@@ -23,7 +23,7 @@ public struct AreaChange: Sendable {
 }
 
 extension Database {
-    public func createArea(_ area: NewArea, by author: Author, at instant: Timestamp)
+    public func createArea(_ area: NewArea, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> CreateOutcome
     {
         let id = AreaID.make(at: instant)

@@ -32,7 +32,7 @@ public struct CameraChange: Sendable {
 }
 
 extension Database {
-    public func createCamera(_ camera: NewCamera, by author: Author, at instant: Timestamp)
+    public func createCamera(_ camera: NewCamera, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> CreateOutcome
     {
         let id = CameraID.make(at: instant)

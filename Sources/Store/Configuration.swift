@@ -101,9 +101,11 @@ extension Database {
     }
 
     /// Inserts a row, journals it, and returns it.
+    ///
+    /// - Parameter author: nil from the command line.
     func create(
         _ table: ConfigurationTable, _ key: ConfigurationKey, of site: SiteID,
-        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author,
+        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author?,
         at instant: Timestamp
     ) async throws(StoreError) -> CreateOutcome {
         var query = Query()

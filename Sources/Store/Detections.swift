@@ -63,7 +63,8 @@ extension Database {
     /// - Returns: whether anything was journaled.
     public func clearDueAlarms() async throws(StoreError) -> Bool {
         let results = try await read([
-            Statement("SELECT clear_due_alarms()"), Statement("SELECT journal_pending_extensions()"),
+            Statement("SELECT clear_due_alarms()"),
+            Statement("SELECT journal_pending_extensions()"),
         ])
         do throws(PostgreSQLError) {
             let changed = try results[0].int64(0, 0) + results[1].int64(0, 0)

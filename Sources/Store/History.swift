@@ -15,8 +15,10 @@ public struct EventID: Hashable, Comparable, Sendable, LosslessStringConvertible
 
     public init?(_ text: String) {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, let position = Int64(parts[0]), let ordinal = Int32(parts[1]),
-            position >= 0, ordinal >= 0
+        // Digits alone: Int64 would take a sign too.
+        guard parts.count == 2,
+            parts.allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }),
+            let position = Int64(parts[0]), let ordinal = Int32(parts[1])
         else { return nil }
         self.init(position: position, ordinal: ordinal)
     }

@@ -48,14 +48,22 @@ extension Database {
         FROM positions p ORDER BY p.position DESC LIMIT 1
         """)
 
+    // Each position by itself, from the ordinal on where the last page ended: an import's one
+    // change of many rows would otherwise be read whole, and sorted, for each of its pages.
     static func events(after id: EventID, site: SiteID?, limit: Int) -> Statement {
         Statement(
             """
             SELECT p.position, j.ordinal, j.event, j.site, j.subject,
                 with_staff_names(j.document)::text
-            FROM positions p JOIN journal j USING (change)
-            WHERE p.position >= $1 AND (p.position, j.ordinal) > ($1, $2)
-                AND ($3::text IS NULL OR j.site = $3)
+            FROM positions p
+            CROSS JOIN LATERAL (
+                SELECT * FROM journal
+                WHERE change = p.change
+                    AND ordinal > CASE WHEN p.position = $1 THEN $2 ELSE -1 END
+                    AND ($3::text IS NULL OR site = $3)
+                ORDER BY ordinal LIMIT \(limit)
+            ) j
+            WHERE p.position >= $1
             ORDER BY p.position, j.ordinal LIMIT \(limit)
             """, .int64(id.position), .int32(id.ordinal), .text(site?.description))
     }

@@ -36,7 +36,8 @@ public struct Migrator {
     /// Applies what is missing, as the owner.
     ///
     /// - Returns: the names of the migrations that were applied.
-    public func migrate(_ connection: PostgreSQLConnection) async throws(MigrationError) -> [String] {
+    public func migrate(_ connection: PostgreSQLConnection) async throws(MigrationError) -> [String]
+    {
         try await run(Statement("SELECT pg_advisory_lock(\(Self.lockKey))"), on: connection)
         try await run(
             Statement(

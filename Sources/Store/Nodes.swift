@@ -23,7 +23,7 @@ public struct NodeChange: Sendable {
 }
 
 extension Database {
-    public func createNode(_ node: NewNode, by author: Author, at instant: Timestamp)
+    public func createNode(_ node: NewNode, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> CreateOutcome
     {
         let id = NodeID.make(at: instant)

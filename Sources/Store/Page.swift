@@ -41,7 +41,9 @@ extension Query {
         idType: String
     ) -> Statement {
         if let after = request.after {
-            filter("(\(time), \(id)) < (\(bind(.time(after.time))), \(bind(.text(after.id)))::\(idType))")
+            filter(
+                "(\(time), \(id)) < (\(bind(.time(after.time))), \(bind(.text(after.id)))::\(idType))"
+            )
         }
         return Statement(
             """

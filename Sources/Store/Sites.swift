@@ -43,7 +43,7 @@ public struct SiteChange: Sendable {
 }
 
 extension Database {
-    public func createSite(_ site: NewSite, by author: Author, at instant: Timestamp)
+    public func createSite(_ site: NewSite, by author: Author?, at instant: Timestamp)
         async throws(StoreError) -> CreateOutcome
     {
         guard try await isTimeZone(site.timeZone) else { return .refused(.unknownTimeZone) }
@@ -63,7 +63,8 @@ extension Database {
     }
 
     public func changeSite(
-        _ id: SiteID, only site: SiteID?, if precondition: Precondition, to change: SiteChange, by author: Author,
+        _ id: SiteID, only site: SiteID?, if precondition: Precondition, to change: SiteChange,
+        by author: Author,
         at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var columns: [(name: String, value: Parameter)] = []

@@ -98,7 +98,8 @@ extension Database {
     }
 
     /// - Parameter only: the one site whose tokens the reader may see; nil for all.
-    public func tokens(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+    public func tokens(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page
+    {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
         let statement = query.page(

@@ -44,7 +44,9 @@ extension QueryResult {
     }
 
     /// A value of a closed list that the database keeps as text.
-    func value<Value: RawRepresentable<String>>(_ row: Int, _ column: Int, _: Value.Type = Value.self)
+    func value<Value: RawRepresentable<String>>(
+        _ row: Int, _ column: Int, _: Value.Type = Value.self
+    )
         throws(PostgreSQLError) -> Value
     {
         let text = try text(row, column)

@@ -21,7 +21,7 @@ final class LoopUnit {
     ) {
         let api = API(
             on: loop, database: database, lanes: lanes, replayWindow: settings.replayWindow,
-            logger: logger)
+            stallTimeMax: settings.limits.stallTimeMax, logger: logger)
         self.api = api
         self.logger = logger
         server = Server(responder: api, limits: settings.limits) { [unowned api] in

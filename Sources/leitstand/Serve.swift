@@ -32,7 +32,10 @@ struct Serve: AsyncParsableCommand {
     @Option(
         help: "How many positions back a live stream may resume (LEITSTAND_REPLAY_WINDOW).")
     var replayWindow: Int64?
-    @Option(help: "How long running requests may take to finish at the end, in seconds (LEITSTAND_DRAIN_SECONDS).")
+    @Option(
+        help:
+            "How long running requests may take to finish at the end, in seconds (LEITSTAND_DRAIN_SECONDS)."
+    )
     var drainSeconds: Int?
     @Option(help: "Connections at most, over all loops (LEITSTAND_CONNECTIONS_MAX).")
     var connectionsMax: Int?
@@ -48,7 +51,10 @@ struct Serve: AsyncParsableCommand {
     var bodySeconds: Int?
     @Option(help: "How long a connection may be idle, in seconds (LEITSTAND_IDLE_SECONDS).")
     var idleSeconds: Int?
-    @Option(help: "How long a peer may take nothing of what waits for it, in seconds (LEITSTAND_STALL_SECONDS).")
+    @Option(
+        help:
+            "How long a peer may take nothing of what waits for it, in seconds (LEITSTAND_STALL_SECONDS)."
+    )
     var stallSeconds: Int?
     @Option(help: "trace, debug, info, warning or error (LEITSTAND_LOG_LEVEL).")
     var logLevel: String?
@@ -87,7 +93,8 @@ struct Serve: AsyncParsableCommand {
         settings.replayWindow =
             try number(
                 replayWindow.map { Int($0) }, "replay-window", "LEITSTAND_REPLAY_WINDOW",
-                1...1_000_000_000).map { Int64($0) } ?? settings.replayWindow
+                1...1_000_000_000
+            ).map { Int64($0) } ?? settings.replayWindow
         settings.drainTime =
             try seconds(drainSeconds, "drain-seconds", "LEITSTAND_DRAIN_SECONDS")
             ?? settings.drainTime
@@ -165,7 +172,9 @@ struct Serve: AsyncParsableCommand {
             context = nil
         } else if text.hasPrefix("https://") {
             address = String(text.dropFirst("https://".count))
-            guard tls != nil else { throw ValidationError("\(text) needs --tls-cert and --tls-key") }
+            guard tls != nil else {
+                throw ValidationError("\(text) needs --tls-cert and --tls-key")
+            }
         }
         guard let parsed = ListenAddress(address) else {
             throw ValidationError("--listen must be an address and a port, such as 127.0.0.1:8080")

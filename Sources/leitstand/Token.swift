@@ -14,9 +14,13 @@ struct Token: AsyncParsableCommand {
             abstract: "Create a token and print it; it cannot be shown again.",
             discussion: "Works while the server runs, and before it has ever run.")
 
-        @Option(help: "node, observer, shift_supervisor, statistician, auditor, administrator or monitor.")
+        @Option(
+            help:
+                "node, observer, shift_supervisor, statistician, auditor, administrator or monitor."
+        )
         var role: String
-        @Option(help: "The site it is bound to; required but for administrator, auditor and monitor.")
+        @Option(
+            help: "The site it is bound to; required but for administrator, auditor and monitor.")
         var site: String?
         @Option(help: "The node that it speaks for; required for the role node.")
         var node: String?

@@ -57,7 +57,9 @@ import Testing
                 let typeChoices: [Set<String>?] = [nil, ["alarm"], ["camera.changed"]]
                 let types = typeChoices.randomElement(using: &random) ?? nil
                 let reader = Reader(
-                    of: hub, from: start ?? .origin, site: site, types: types, on: loop)
+                    of: hub, from: start ?? .origin,
+                    isResumed: start != journal.head || Bool.random(using: &random), site: site,
+                    types: types, on: loop)
                 readers.append((reader, start ?? .origin, site, types))
             }
 
@@ -112,7 +114,7 @@ import Testing
     @Test func `of nobody who waits end in what was fed, at once from the ring`() async throws {
         try await onLoop { loop in
             let journal = FakeJournal()
-            let hub = LiveHub(journal: journal, replayWindow: 100)
+            let hub = LiveHub(journal: journal, replayWindow: 100, limits: LiveLimits())
             hub.take([], head: .origin)
             let reader = Reader(of: hub, from: .origin, on: loop)
             reader.read(1_000)
@@ -275,7 +277,7 @@ import Testing
             ]
             for reader in readers { await reader.readAll() }
 
-            hub.end(streamsOf: readers[0].stream.bearer.token)
+            hub.end(streamsOf: readers[0].stream.token)
             hub.tick()
             for reader in readers { await reader.readAll() }
 
@@ -302,7 +304,7 @@ import Testing
     private func hub(behind count: Int, window: Int64) -> (LiveHub, FakeJournal) {
         let journal = FakeJournal()
         for _ in 0..<count { journal.commit([("alarm.raised", "hall")]) }
-        let hub = LiveHub(journal: journal, replayWindow: window)
+        let hub = LiveHub(journal: journal, replayWindow: window, limits: LiveLimits())
         hub.take([], head: journal.head)
         return (hub, journal)
     }

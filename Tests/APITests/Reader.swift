@@ -25,7 +25,8 @@ final class Reader {
     private var text: [UInt8] = []
 
     init(
-        of hub: LiveHub, from cursor: EventID, site: String? = nil, types: Set<String>? = nil,
+        of hub: LiveHub, from cursor: EventID, isResumed: Bool = true, site: String? = nil,
+        types: Set<String>? = nil,
         expiresAt: Timestamp? = nil, on loop: EventLoop
     ) {
         let bearer = Principal(
@@ -34,7 +35,7 @@ final class Reader {
         journal = hub.journal as? FakeJournal
         stream = LiveStream(
             hub: hub, filter: LiveFilter(site: site.flatMap { SiteID($0) }, types: types),
-            bearer: bearer, after: cursor, on: loop)
+            principal: bearer, after: cursor, isResumed: isResumed, on: loop)
         stream.begin(
             wake: { [unowned self] in isWaiting = false },
             abort: { [unowned self] in

@@ -20,7 +20,7 @@ struct RandomMoment {
                 numbers[index], from: start, to: last, clearedAt: index == active ? nil : last + 30,
                 late: index != active && Bool.random(using: &generator))
         }
-        detections = (0..<Int.random(in: 1...8, using: &generator)).map { number in
+        detections = (0..<Int.random(in: 1...24, using: &generator)).map { number in
             let second = 5 * Int.random(in: -30...30, using: &generator)
             return detection(
                 number, at: second, receivedAt: second + (Bool.random(using: &generator) ? 60 : 61))

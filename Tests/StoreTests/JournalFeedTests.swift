@@ -106,7 +106,7 @@ import Testing
                 let ended = try await database.query(
                     """
                     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE application_name = 'feed'
+                    WHERE application_name = 'feed' AND datname = current_database()
                     """)
                 #expect(ended.rowCount <= 1)
                 try await createArea(number, at: site.id, in: instance)

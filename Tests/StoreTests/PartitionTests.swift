@@ -5,7 +5,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct `Partitions of detections` {
+@Suite(.timeLimit(.minutes(1))) struct `Partitions of detections` {
     private let now = Timestamp.now()
 
     /// How many detections lie in which partition, as `detections_20261124 2`.
@@ -18,7 +18,7 @@ import Testing
         return try (0..<rows.rowCount).map { try rows.text($0, 0) }
     }
 
-    private func partition(_ day: Int) async throws -> String {
+    private func partition(_ day: Int) -> String {
         let day = String((now + .seconds(86_400 * day)).rfc3339.prefix(10))
         return "detections_" + day.filter { $0 != "-" }
     }
@@ -43,8 +43,8 @@ import Testing
             #expect(before == ["detections_default 3"])
             #expect(
                 after == [
-                    "\(try await partition(-1)) 1", "\(try await partition(0)) 2",
-                    "\(try await partition(1)) 1", "detections_default 1",
+                    "\(partition(-1)) 1", "\(partition(0)) 2",
+                    "\(partition(1)) 1", "detections_default 1",
                 ])
             #expect(again == after)
         }
@@ -54,13 +54,50 @@ import Testing
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
-            try await database.query("SELECT ensure_detection_partitions('2026-10-24', '2026-10-26')")
+            try await database.query(
+                "SELECT ensure_detection_partitions('2026-10-24', '2026-10-26')")
             for text in ["2026-10-25T00:00:00Z", "2026-10-25T23:59:59.999999Z"] {
                 let instant = try #require(Timestamp(rfc3339: text))
                 _ = try await instance.submit(site.detection(at: instant))
             }
 
             #expect(try await contents(database) == ["detections_20261025 2"])
+        }
+    }
+
+    @Test func `are made without a deadlock beside a group that has read and will write`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let waiting = """
+                SELECT count(*) FROM pg_locks WHERE NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """
+
+            let inserted = try await database.session { connection, _ in
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT FROM detections"),
+                ])
+                async let made: Void = instance.run { try await $0.ensurePartitions() }
+                while try await database.number(waiting) == 0 {}
+                let results = try await connection.execute([
+                    Statement(
+                        """
+                        INSERT INTO detections (site, id, occurred_at, received_at, node, camera,
+                            pattern, operating_mode, model, confidence, counted_only, late,
+                            content_hash, change)
+                        VALUES ('mannheim', gen_random_uuid(), now(), now(), gen_random_uuid(),
+                            gen_random_uuid(), 'hitting', 'production', '', 0.9, false, false,
+                            'hash', 1)
+                        """), Statement("COMMIT"),
+                ])
+                try await made
+                return results[1].commandTag
+            }
+
+            #expect(inserted == "COMMIT")
+            #expect(try await contents(database) == ["\(partition(0)) 1"])
         }
     }
 

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Store
 
-@Suite struct `Positions` {
+@Suite(.timeLimit(.minutes(1))) struct `Positions` {
     private func createArea(_ site: SiteID, in instance: Instance, loop: Int = 0) async throws {
         try await instance.databases[loop].run { database, _ in
             _ = try await database.createArea(
@@ -20,6 +20,7 @@ import Testing
             let instance = try await Instance(on: database, loops: 8)
             let site = try await DemonstrationSite(in: instance, cameras: 8)
             let now = Timestamp.now()
+            let start = try await instance.run { try await $0.journalHead() }.position
 
             try await withThrowingTaskGroup(of: Bool.self) { group in
                 for writer in 0..<8 {
@@ -39,7 +40,7 @@ import Testing
                     }
                 }
                 group.addTask {
-                    try await read(database, until: 120)
+                    try await read(database, until: start + 120)
                     return true
                 }
                 try await group.waitForAll()
@@ -56,8 +57,8 @@ import Testing
         }
     }
 
-    /// Reads over and over what a reader of the journal would, until so many changes have come.
-    private func read(_ database: TestDatabase, until count: Int64) async throws {
+    /// Reads over and over what a reader of the journal would, until a position has come.
+    private func read(_ database: TestDatabase, until last: Int64) async throws {
         try await database.session { connection, _ in
             let state = Statement(
                 """
@@ -67,12 +68,11 @@ import Testing
                 FROM positions
                 """)
             var seen: (position: Int64, events: Int64) = (0, 0)
-            var first: Int64?
-            while seen.position < (first ?? 0) + count {
+            while seen.position < last {
                 let result = try await connection.execute(
                     Statement(state.sql, .int64(seen.position)))
-                let (number, last) = (try result.int64(0, 0), try result.int64(0, 1))
-                #expect(number == last, "a position is missing")
+                let (number, head) = (try result.int64(0, 0), try result.int64(0, 1))
+                #expect(number == head, "a position is missing")
                 #expect(
                     try result.int64(0, 2) == seen.events, "an event appeared behind the reader")
                 let events = try await connection.execute(
@@ -80,9 +80,8 @@ import Testing
                         """
                         SELECT count(*) FROM journal JOIN positions USING (change)
                         WHERE position <= $1
-                        """, .int64(last)))
-                seen = (last, try events.int64(0, 0))
-                if first == nil { first = last }
+                        """, .int64(head)))
+                seen = (head, try events.int64(0, 0))
             }
         }
     }

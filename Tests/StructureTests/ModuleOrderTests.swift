@@ -9,6 +9,7 @@ import Testing
         ["API"],
         ["Console"],
         ["Server"],
+        ["Replay"],
         ["Client"],
         ["Store"],
         ["HTTP"],

@@ -5,6 +5,8 @@ import Store
 public struct LiveEvent: Sendable {
     let id: EventID
     let name: String
+    /// The first part of its name.
+    let kind: String
     let site: SiteID?
     /// A whole event block (HTML Standard, section 9.2.6).
     let bytes: [UInt8]
@@ -14,6 +16,7 @@ public struct LiveEvent: Sendable {
         guard Self.kinds.contains(where: { event.name.hasPrefix($0) }) else { return nil }
         id = event.id
         name = event.name
+        kind = String(event.name.prefix { $0 != "." })
         site = event.site
         bytes = Self.block(id: event.id, name: event.name, data: event.document)
     }
@@ -64,7 +67,6 @@ struct LiveFilter {
     func takes(_ event: LiveEvent) -> Bool {
         if let site, event.site != site { return false }
         guard let types else { return true }
-        return types.contains(event.name)
-            || types.contains(String(event.name.prefix { $0 != "." }))
+        return types.contains(event.kind) || types.contains(event.name)
     }
 }

@@ -13,10 +13,12 @@ public final class LiveHub {
     let journal: any JournalSource
     /// How many positions back a reader may begin.
     private let replayWindow: Int64
+    let limits: LiveLimits
     private var ring: Deque<LiveEvent> = []
     private var ringBytes = 0
     /// All events after this one, up to `head`, are in the ring.
     private var floor: EventID?
+    /// Nil until the feed has told of it.
     private(set) var head: EventID?
     private var streams: [ObjectIdentifier: LiveStream] = [:]
     private var readingJournal = 0
@@ -24,9 +26,7 @@ public final class LiveHub {
     private var sinceHeartbeat = 0
     private var isEnding = false
 
-    let limits: LiveLimits
-
-    init(journal: any JournalSource, replayWindow: Int64, limits: LiveLimits = LiveLimits()) {
+    init(journal: any JournalSource, replayWindow: Int64, limits: LiveLimits) {
         self.journal = journal
         self.replayWindow = replayWindow
         self.limits = limits
@@ -56,7 +56,7 @@ public final class LiveHub {
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
-    /// Called once a second: heartbeats, readers that take nothing, and tokens that expire.
+    /// Called once a second: heartbeats, readers that take nothing, and tokens that have expired.
     public func tick() {
         sinceHeartbeat += 1
         let isHeartbeat = sinceHeartbeat >= limits.heartbeatSeconds
@@ -66,7 +66,7 @@ public final class LiveHub {
         for stream in Array(streams.values) {
             if stream.isStalled(at: now) {
                 stream.cutOff()
-            } else if let expiresAt = stream.bearer.expiresAt, expiresAt <= time {
+            } else if let expiresAt = stream.expiresAt, expiresAt <= time {
                 stream.finish()
             } else if isHeartbeat {
                 stream.heartbeat()
@@ -76,7 +76,7 @@ public final class LiveHub {
 
     /// Ends the streams that a token opened.
     func end(streamsOf token: TokenID) {
-        for stream in Array(streams.values) where stream.bearer.token == token { stream.finish() }
+        for stream in Array(streams.values) where stream.token == token { stream.finish() }
     }
 
     /// Ends all streams, for a drain; none is begun any more.
@@ -97,31 +97,35 @@ public final class LiveHub {
         waitingForJournal.removeAll { $0 === stream }
     }
 
-    enum Position {
-        /// In the ring: its events from there on.
-        case ring(ArraySlice<LiveEvent>)
-        /// Behind the ring, within the replay window.
-        case journal
-        /// Older than the replay window.
+    /// Where a new reader begins.
+    enum Start {
+        /// With what follows this id.
+        case after(EventID)
+        /// What it asks for is older than the replay window; it goes on after the newest event.
         case lost(head: EventID)
-        /// The feed has not told of its head yet.
-        case unknown
     }
 
-    /// Where a reader stands that has seen everything up to `id`.
-    func position(after id: EventID) -> Position {
-        guard let head, let floor else { return .unknown }
-        if id >= floor {
-            let start = firstIndex(after: id)
-            let end = min(ring.count, start + limits.journalPageSize)
-            return .ring(Array(ring[start..<end])[...])
-        }
-        // 0.0 asks for the oldest event of the window, which is never lost.
-        if id != .origin, id.position < oldestPosition(head) { return .lost(head: head) }
-        return .journal
+    /// Where a reader begins that has seen everything up to `id`; nil as long as the feed has not
+    /// told of its head.
+    ///
+    /// Decided once: a reader that is within the window when it begins is never lost while it
+    /// catches up, however fast the head moves.
+    func start(after id: EventID) -> Start? {
+        guard let head else { return nil }
+        let oldest = head.position - replayWindow
+        if oldest <= 0 { return .after(id) }
+        // 0.0 asks for the window's oldest event, which is never lost.
+        if id == .origin { return .after(EventID(position: oldest, ordinal: .max)) }
+        return id.position < oldest ? .lost(head: head) : .after(id)
     }
 
-    private func oldestPosition(_ head: EventID) -> Int64 { max(0, head.position - replayWindow) }
+    /// Whether all events after `id` that are known here are in the ring.
+    func holdsAll(after id: EventID) -> Bool { floor.map { id >= $0 } ?? false }
+
+    /// Shows the ring's events after `id` until `visit` returns false.
+    func visit(after id: EventID, _ visit: (LiveEvent) -> Bool) {
+        for index in firstIndex(after: id)..<ring.count where !visit(ring[index]) { return }
+    }
 
     private func firstIndex(after id: EventID) -> Int {
         var low = 0
@@ -140,8 +144,6 @@ public final class LiveHub {
             return
         }
         readingJournal += 1
-        let after = startingPoint(stream.cursor)
-        let site = stream.filter.site
         let loop = stream.loop
         // Sound: hub and stream belong to this loop, which assumeIsolated makes sure of.
         nonisolated(unsafe) let hub = self
@@ -149,15 +151,9 @@ public final class LiveHub {
         loop.assumeIsolated { loop in
             _ = Task {
                 _ = loop
-                await hub.readPage(for: reader, after: after, site: site)
+                await hub.readPage(for: reader, after: reader.cursor, site: reader.filter.site)
             }
         }
-    }
-
-    private func startingPoint(_ cursor: EventID) -> EventID {
-        guard cursor == .origin, let head else { return cursor }
-        // Everything of the oldest position that is still in the window.
-        return EventID(position: oldestPosition(head), ordinal: .max)
     }
 
     private func readPage(for stream: LiveStream, after: EventID, site: SiteID?) async {

@@ -5,7 +5,8 @@ struct LiveLimits {
     var ringBytesMax = 4 * 1024 * 1024
     /// How many readers that are behind the ring read the journal at a time.
     var journalReadersMax = 2
-    var journalPageSize = 200
+    /// Events of one page: a reader that stops reading holds this much of what it asked for.
+    var journalPageSize = 100
     /// How often a reader gets the id up to which it knows all.
     var heartbeatSeconds = 15
     /// How long a reader may take nothing of what waits for it.

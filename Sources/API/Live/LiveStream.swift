@@ -9,8 +9,9 @@ import Store
 final class LiveStream: BodyStream {
     let loop: EventLoop
     let filter: LiveFilter
-    /// Whose stream it is: it ends when the token is revoked or expires.
-    let bearer: Principal
+    let token: TokenID
+    /// When the token that opened it expires; nil: never.
+    let expiresAt: Timestamp?
     private let hub: LiveHub
     /// Everything up to here has been sent or filtered out.
     private(set) var cursor: EventID
@@ -18,6 +19,8 @@ final class LiveStream: BodyStream {
     private var pendingStart = 0
     private var wake: (() -> Void)?
     private var abort: (() -> Void)?
+    /// Whether it is settled where it begins.
+    private var isPlaced: Bool
     private var isWaiting = false
     private var isReadingJournal = false
     private var heartbeatIsDue = false
@@ -28,15 +31,19 @@ final class LiveStream: BodyStream {
     /// Bytes gathered for one read at most, beyond the event that crosses it.
     private static let batchBytes = 16 * 1024
 
-    /// - Parameter cursor: what the reader has seen already.
+    /// - Parameters:
+    ///   - cursor: what the reader has seen already.
+    ///   - isResumed: whether it says so itself, and may come from before the replay window.
     init(
-        hub: LiveHub, filter: LiveFilter, bearer: Principal, after cursor: EventID,
-        on loop: EventLoop
+        hub: LiveHub, filter: LiveFilter, principal: Principal, after cursor: EventID,
+        isResumed: Bool, on loop: EventLoop
     ) {
         self.hub = hub
         self.filter = filter
-        self.bearer = bearer
+        token = principal.token
+        expiresAt = principal.expiresAt
         self.cursor = cursor
+        isPlaced = !isResumed
         self.loop = loop
         // A browser waits this long before it resumes.
         pending = Array("retry: 2000\n".utf8)
@@ -57,6 +64,9 @@ final class LiveStream: BodyStream {
         if pendingStart == pending.count { refill() }
         guard pendingStart < pending.count else {
             if isFinished { return .finished }
+            // Nothing is kept for a reader that waits, of whom there may be thousands.
+            pending = []
+            pendingStart = 0
             isWaiting = true
             return .waiting
         }
@@ -78,30 +88,44 @@ final class LiveStream: BodyStream {
     private func refill() {
         pending.removeAll(keepingCapacity: true)
         pendingStart = 0
-        guard !isReadingJournal, !isFinished else { return }
-        switch hub.position(after: cursor) {
-        case .ring(let events):
-            for event in events {
-                if pending.count >= Self.batchBytes { break }
-                cursor = event.id
-                if filter.takes(event) { pending.append(contentsOf: event.bytes) }
-            }
-            if pending.isEmpty {
-                if !events.isEmpty { return refill() }
-                // Nothing new for it: it has seen all that there is.
-                if let head = hub.head, head > cursor { cursor = head }
-                if heartbeatIsDue { pending = LiveEvent.heartbeat(id: cursor) }
-            }
-            heartbeatIsDue = false
-        case .journal:
+        guard !isReadingJournal, !isFinished, isPlaced || place() else { return }
+        if hub.holdsAll(after: cursor) {
+            gather()
+        } else {
             isReadingJournal = true
             hub.readJournal(for: self)
-        case .lost(let head):
-            pending = LiveEvent.resync(id: head)
-            cursor = head
-        case .unknown:
-            break
         }
+    }
+
+    /// Asks the hub where to begin; false when there is nothing to read yet.
+    private func place() -> Bool {
+        guard let start = hub.start(after: cursor) else { return false }
+        isPlaced = true
+        switch start {
+        case .after(let id):
+            cursor = id
+            return true
+        case .lost(let head):
+            cursor = head
+            pending = LiveEvent.resync(id: head)
+            return false
+        }
+    }
+
+    /// Takes the next events from the ring.
+    private func gather() {
+        hub.visit(after: cursor) { event in
+            guard pending.count < Self.batchBytes else { return false }
+            cursor = event.id
+            if filter.takes(event) { pending.append(contentsOf: event.bytes) }
+            return true
+        }
+        if pending.isEmpty {
+            // Nothing new for it: it has seen all that there is.
+            if let head = hub.head, head > cursor { cursor = head }
+            if heartbeatIsDue { pending = LiveEvent.heartbeat(id: cursor) }
+        }
+        heartbeatIsDue = false
     }
 
     // MARK: Called by the hub

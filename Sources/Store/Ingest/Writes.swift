@@ -119,7 +119,8 @@ struct Writes {
         if isNew { raised = rows } else { moved = rows }
     }
 
-    private mutating func journal(_ event: String, _ change: EpisodeChange, at instant: Timestamp?) {
+    private mutating func journal(_ event: String, _ change: EpisodeChange, at instant: Timestamp?)
+    {
         events.name.append(event)
         events.alarm.append(PostgreSQLUUID(change.after.id.uuid))
         events.occurredAt.append((instant ?? now).microsecondsSinceEpoch)
@@ -203,7 +204,8 @@ struct Writes {
                 .uuids(raised.area),
                 .timestamps(microsecondsSinceUnixEpoch: raised.receivedAt),
                 .timestamps(
-                    microsecondsSinceUnixEpoch: raised.episode.map(\.raisedAt.microsecondsSinceEpoch)
+                    microsecondsSinceUnixEpoch: raised.episode.map(
+                        \.raisedAt.microsecondsSinceEpoch)
                 ),
                 .bools(raised.episode.map(\.late)),
                 .timestamps(microsecondsSinceUnixEpoch: raised.extendedAt),

@@ -21,7 +21,9 @@ struct Load: AsyncParsableCommand {
     @Option var log: String?
 
     func run() async throws {
-        guard let origin = Origin(url) else { throw ValidationError("--url must be http://host:port") }
+        guard let origin = Origin(url) else {
+            throw ValidationError("--url must be http://host:port")
+        }
         guard let token = getenv("LEITSTAND_TOKEN").map({ String(cString: $0) }) else {
             throw ValidationError("LEITSTAND_TOKEN must be a node's token")
         }
