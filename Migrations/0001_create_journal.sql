@@ -8,11 +8,20 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leitstand') THEN
         CREATE ROLE leitstand NOLOGIN;
-        -- Whoever connects as the owner takes this role to serve requests.
-        EXECUTE format('GRANT leitstand TO %I', current_user);
     END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
+END
+$$;
+-- Whoever connects as the owner takes the runtime role to serve requests, unless that role logs
+-- in by itself; then the owner may neither have it nor be able to give it.
+DO $$
+BEGIN
+    IF NOT pg_has_role(current_user, 'leitstand', 'MEMBER') THEN
+        EXECUTE format('GRANT leitstand TO %I', current_user);
+    END IF;
+EXCEPTION
+    WHEN insufficient_privilege THEN NULL;
 END
 $$;
 

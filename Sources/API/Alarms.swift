@@ -44,7 +44,7 @@ extension API {
 
         addStep("acknowledge") { _ in (.acknowledge, nil) }
         addStep("release") { _ in (.release, nil) }
-        addStep("confirm") { (.confirm, $0.optionalNote()) }
+        addStep("confirm") { (.confirm(note: $0.optionalNote()), nil) }
         addStep("dismiss") { reader in
             let reason = reader.requiredCase("reason", of: DismissalReason.self)
             let note = reader.optionalNote()

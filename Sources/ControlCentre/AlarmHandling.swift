@@ -65,8 +65,8 @@ public struct AlarmHandling: Hashable, Sendable {
             handling = .new
             return .changed
 
-        case (_, .confirm):
-            return judge(Judgement(verdict: .confirmed, by: actor, at: instant))
+        case (_, .confirm(let note)):
+            return judge(Judgement(verdict: .confirmed, note: note, by: actor, at: instant))
         case (_, .dismiss(let reason, let note)):
             return judge(
                 Judgement(verdict: .dismissed(reason), note: note, by: actor, at: instant))

@@ -5,7 +5,7 @@ public enum AlarmStep: Hashable, Sendable {
     /// "I no longer have it."
     case release
     /// "It is real."
-    case confirm
+    case confirm(note: String? = nil)
     /// "It is not real."
     case dismiss(DismissalReason, note: String?)
     /// A remark.

@@ -245,7 +245,7 @@ extension AlarmStep {
     var text: String? {
         switch self {
         case .comment(let text): text
-        case .dismiss(_, let note): note
+        case .confirm(let note), .dismiss(_, let note): note
         default: nil
         }
     }

@@ -214,7 +214,7 @@ public final class JournalFeed {
             _ = try await connection.execute(
                 setUp + Database.setUp + [Statement("LISTEN \(Self.channel)")])
         } catch {
-            // The loop would keep it open for good, and each attempt would add another.
+            // A standby refuses LISTEN: each poll would leave a connection behind.
             connection.close()
             throw error
         }

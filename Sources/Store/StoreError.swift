@@ -26,6 +26,9 @@ public enum StoreError: Error, Sendable {
         case .server(let server) where server.state.classCode == "57":
             // Shut down, crashed, or starting up.
             self = .unavailable(server.message)
+        case .server(let server) where ["40", "53"].contains(server.state.classCode):
+            // A conflict with another transaction, or no connection, memory or disk left for now.
+            self = .overloaded
         case .server, .cancelled, .unexpectedValue:
             self = .failed(error)
         }

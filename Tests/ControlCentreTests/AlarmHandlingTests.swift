@@ -81,7 +81,7 @@ extension AlarmHandling {
     func `a verdict needs no acknowledgement and closes nothing`(state: AlarmHandling) {
         var alarm = state
 
-        #expect(alarm.apply(.confirm, by: bela) == .changed)
+        #expect(alarm.apply(.confirm(), by: bela) == .changed)
         #expect(alarm.judgement == Judgement(verdict: .confirmed, by: bela, at: at(60)))
         #expect(alarm.handling == state.handling)
     }
@@ -95,7 +95,9 @@ extension AlarmHandling {
                 == Judgement(verdict: .dismissed(.sport), note: "rugby", by: bela, at: at(60)))
     }
 
-    @Test(arguments: [AlarmStep.confirm, .dismiss(.play, note: nil), .dismiss(.play, note: "tag")])
+    @Test(arguments: [
+        AlarmStep.confirm(), .dismiss(.play, note: nil), .dismiss(.play, note: "tag"),
+    ])
     func `the same verdict by the same observer changes nothing, not even the time`(
         step: AlarmStep
     ) {
@@ -115,7 +117,7 @@ extension AlarmHandling {
     }
 
     @Test(arguments: [
-        (AlarmStep.confirm, bela), (.dismiss(.crowd, note: "tag"), anna),
+        (AlarmStep.confirm(), bela), (.dismiss(.crowd, note: "tag"), anna),
         (.dismiss(.play, note: "another"), anna), (.dismiss(.play, note: "tag"), bela),
     ])
     func `any other verdict becomes the current one`(step: AlarmStep, observer: ActorID) {
@@ -129,10 +131,10 @@ extension AlarmHandling {
 
     @Test func `a verdict repeated after another's is given again`() {
         var alarm = new
-        _ = alarm.apply(.confirm, by: anna)
+        _ = alarm.apply(.confirm(), by: anna)
         _ = alarm.apply(.dismiss(.play, note: nil), by: bela)
 
-        #expect(alarm.apply(.confirm, by: anna) == .changed)
+        #expect(alarm.apply(.confirm(), by: anna) == .changed)
         #expect(alarm.judgement?.verdict == .confirmed)
     }
 
@@ -158,7 +160,7 @@ extension AlarmHandling {
     }
 
     @Test(arguments: [
-        AlarmStep.acknowledge, .release, .confirm, .dismiss(.other, note: nil), .close,
+        AlarmStep.acknowledge, .release, .confirm(), .dismiss(.other, note: nil), .close,
     ])
     func `a closed alarm refuses every other step, saying who closed it and when`(
         step: AlarmStep
@@ -194,7 +196,7 @@ extension AlarmHandling {
     func `no walk of steps reaches a forbidden state`(seed: UInt64) {
         var generator = SplitMix64(seed: seed)
         let steps: [AlarmStep] = [
-            .acknowledge, .release, .confirm, .dismiss(.play, note: nil),
+            .acknowledge, .release, .confirm(), .dismiss(.play, note: nil),
             .dismiss(.other, note: "a note"), .comment(text: "a comment"), .close, .reopen,
         ]
         let actors = [anna, bela, ActorID("cem")]

@@ -149,7 +149,7 @@ import Testing
         switch Int.random(in: 0..<8, using: &generator) {
         case 0, 1: .acknowledge
         case 2: .release
-        case 3: .confirm
+        case 3: .confirm()
         case 4: .dismiss(Bool.random(using: &generator) ? .play : .crowd, note: nil)
         case 5: .comment(text: "gesehen")
         case 6: .close
@@ -215,7 +215,7 @@ import Testing
             _ = try await take(
                 .dismiss(.play, note: texts[1]), on: alarms[0], by: author, in: instance)
             _ = try await take(
-                .confirm, on: alarms[0], by: author, note: texts[2], in: instance)
+                .confirm(), on: alarms[0], by: author, note: texts[2], in: instance)
 
             let rows = try await database.query(
                 """
@@ -241,7 +241,7 @@ import Testing
     @Test func `are told by the alarm's history, page by page, oldest first`() async throws {
         try await withAlarms(2) { _, instance, site, alarms in
             let author = DemonstrationSite.observer(1)
-            for step in [AlarmStep.acknowledge, .acknowledge, .confirm, .close, .reopen] {
+            for step in [AlarmStep.acknowledge, .acknowledge, .confirm(), .close, .reopen] {
                 _ = try await take(step, on: alarms[0], by: author, in: instance)
             }
 
