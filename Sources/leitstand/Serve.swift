@@ -158,7 +158,8 @@ struct Serve: AsyncParsableCommand {
         case (nil, nil): return nil
         case (let certificate?, let key?):
             return try TLSContext.server(
-                certificateFile: certificate, keyFile: key, protocols: ["h2", "http/1.1", "http/1.0"])
+                certificateFile: certificate, keyFile: key,
+                protocols: ["h2", "http/1.1", "http/1.0"])
         default:
             throw ValidationError("--tls-cert and --tls-key go together")
         }
