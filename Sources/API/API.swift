@@ -40,8 +40,9 @@ public final class API: Responder {
         self.lanes = lanes
         self.logger = logger
         authenticator = Authenticator(database: database)
-        hub = LiveHub(
-            database: database, replayWindow: replayWindow, stallTimeMax: stallTimeMax)
+        var limits = LiveLimits()
+        limits.stallTimeMax = stallTimeMax
+        hub = LiveHub(journal: database, replayWindow: replayWindow, limits: limits)
         addOperation()
         addSites()
         addAreas()

@@ -15,7 +15,9 @@ extension PostgreSQLPool {
         public var rollbackTimeMax = Duration.seconds(5)
         /// The pause after the first failed attempt to connect; it doubles with each failure.
         public var pauseMin = Duration.milliseconds(50)
-        public var pauseMax = Duration.seconds(5)
+        /// Not longer than a task waits in an outage: it is refused only when an attempt failed
+        /// meanwhile, and not because the pool sleeps on after PostgreSQL is back.
+        public var pauseMax = Duration.seconds(1)
 
         public init() {}
 

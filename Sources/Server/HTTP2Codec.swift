@@ -9,6 +9,8 @@ final class HTTP2Codec: Codec {
     /// Streams whose body has nothing to send at the moment.
     private var waiting: Set<Int32> = []
     private var isDraining = false
+    /// The notice of a drain has not been taken yet.
+    private var isNoticeDue = false
     private var isFailureReported = false
 
     init(limits: ServerLimits) throws(HTTP2Error) {
@@ -130,13 +132,18 @@ final class HTTP2Codec: Codec {
 
     func takeOutput(into buffer: inout [UInt8], atMost: Int) {
         session.takeOutput(into: &buffer, atMost: atMost)
+        if isNoticeDue {
+            // A ping overtakes all other frames, so it is not queued before the notice is out.
+            isNoticeDue = false
+            session.ping()
+        }
     }
 
     func drain() {
         guard !isDraining else { return }
         isDraining = true
+        isNoticeDue = true
         session.announceShutdown()
-        session.ping()
     }
 
     func finish() {

@@ -210,8 +210,14 @@ public final class JournalFeed {
     {
         if let connection, connection.isOpen { return connection }
         let connection = try await PostgreSQLConnection.connect(to: conninfo, on: loop)
-        _ = try await connection.execute(
-            setUp + Database.setUp + [Statement("LISTEN \(Self.channel)")])
+        do throws(PostgreSQLError) {
+            _ = try await connection.execute(
+                setUp + Database.setUp + [Statement("LISTEN \(Self.channel)")])
+        } catch {
+            // A standby refuses LISTEN: each poll would leave a connection behind.
+            connection.close()
+            throw error
+        }
         connection.onNotification = { notification in
             guard notification.payload != self.instance else { return }
             self.look(on: loop)

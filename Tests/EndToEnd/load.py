@@ -35,6 +35,8 @@ class Load:
         self.unsettled: list[dict[str, Any]] = []
         self.outcomes: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
+        # By the place of the connection in `sizes`: how many requests were answered with 2xx.
+        self.successes: Counter[int] = Counter()
         # What a 503 says about when to come again.
         self.retry_after: set[str | None] = set()
         self.broken: list[Exception] = []
@@ -44,8 +46,8 @@ class Load:
         token = site.token("node")
         self.executor = ThreadPoolExecutor(len(sizes))
         self.posters: list[Future[None]] = [
-            self.executor.submit(self.post, server, token, size)
-            for server, size in zip(itertools.cycle(servers), sizes)
+            self.executor.submit(self.post, server, token, place, size)
+            for server, (place, size) in zip(itertools.cycle(servers), enumerate(sizes))
         ]
 
     def __enter__(self) -> Load:
@@ -59,7 +61,7 @@ class Load:
     ) -> None:
         self.end()
 
-    def post(self, server: Server, token: str, size: int) -> None:
+    def post(self, server: Server, token: str, place: int, size: int) -> None:
         with Node(server, token) as node:
             while not self.stopping.is_set():
                 items = [
@@ -75,10 +77,11 @@ class Load:
                         self.broken.append(error)
                         self.changed.notify_all()
                     return
-                self.note(items, status, fields, answer)
+                self.note(place, items, status, fields, answer)
 
     def note(
         self,
+        place: int,
         items: list[dict[str, Any]],
         status: int,
         fields: http.client.HTTPMessage,
@@ -92,6 +95,7 @@ class Load:
                     self.retry_after.add(fields["Retry-After"])
             else:
                 self.acknowledged += items
+                self.successes[place] += 1
                 outcomes = answer.get("items", [answer])
                 assert [outcome["id"] for outcome in outcomes] == [item["id"] for item in items]
                 self.outcomes.update(outcome["outcome"] for outcome in outcomes)
@@ -109,6 +113,14 @@ class Load:
         with self.changed:
             goal = len(self.acknowledged) + count
         self.wait_until(lambda: len(self.acknowledged) >= goal)
+
+    def wait_for_each(self, count: int) -> None:
+        """Returns when so many more requests of each connection have been acknowledged."""
+        with self.changed:
+            goals = {place: self.successes[place] + count for place in range(len(self.posters))}
+        self.wait_until(
+            lambda: all(self.successes[place] >= goal for place, goal in goals.items())
+        )
 
     def end(self) -> None:
         """Lets the requests under way be answered; twice does no harm."""

@@ -1,9 +1,9 @@
 /// A client that one thread hands to a later one.
-final class Kept: @unchecked Sendable {
+final class Kept<Client>: @unchecked Sendable {
     // Unchecked: the test uses it from one thread after the other.
-    private(set) var client: RawClient?
+    private(set) var client: Client?
 
-    init(_ client: RawClient) { self.client = client }
+    init(_ client: Client) { self.client = client }
 
     func drop() { client = nil }
 }

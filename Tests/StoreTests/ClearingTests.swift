@@ -84,7 +84,10 @@ import Testing
                 _ = try await connection.execute([
                     Statement("BEGIN"), Statement("SELECT FROM correlation FOR UPDATE"),
                 ])
-                return try await clear(instance)
+                let isCleared = try await clear(instance)
+                // Closing alone would release the row a moment later.
+                _ = try await connection.execute(Statement("ROLLBACK"))
+                return isCleared
             }
             let afterwards = try await clear(instance)
 

@@ -79,8 +79,12 @@ import Testing
                 _ = try await connection.execute([
                     Statement("BEGIN"), Statement("SELECT FROM detections"),
                 ])
-                async let made: Void = instance.run { try await $0.ensurePartitions() }
-                while try await database.number(waiting) == 0 {}
+                let isOver = Flag()
+                async let made: Void = {
+                    defer { isOver.set() }
+                    try await instance.run { try await $0.ensurePartitions() }
+                }()
+                while try await database.number(waiting) == 0, !isOver.isSet {}
                 let results = try await connection.execute([
                     Statement(
                         """

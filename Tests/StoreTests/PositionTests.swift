@@ -19,33 +19,23 @@ import Testing
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database, loops: 8)
             let site = try await DemonstrationSite(in: instance, cameras: 8)
-            let now = Timestamp.now()
             let start = try await instance.run { try await $0.journalHead() }.position
+            let isOver = Flag()
 
-            try await withThrowingTaskGroup(of: Bool.self) { group in
-                for writer in 0..<8 {
-                    group.addTask {
-                        for number in 0..<15 {
-                            if writer.isMultiple(of: 2) {
-                                try await createArea(site.id, in: instance, loop: writer)
-                            } else {
-                                _ = try await instance.submit(
-                                    [
-                                        site.detection(
-                                            camera: writer, at: now + .seconds(60 * number))
-                                    ], lane: writer)
-                            }
+            async let last = read(database, until: isOver)
+            do {
+                defer { isOver.set() }
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for writer in 0..<8 {
+                        group.addTask {
+                            try await write(15, as: writer, in: instance, at: site)
                         }
-                        return true
                     }
+                    try await group.waitForAll()
                 }
-                group.addTask {
-                    try await read(database, until: start + 120)
-                    return true
-                }
-                try await group.waitForAll()
             }
 
+            #expect(try await last == start + 120)
             let disordered = try await database.number(
                 """
                 SELECT count(*) FROM (SELECT position - lag(position) OVER ordered AS step,
@@ -57,32 +47,48 @@ import Testing
         }
     }
 
-    /// Reads over and over what a reader of the journal would, until a position has come.
-    private func read(_ database: TestDatabase, until last: Int64) async throws {
+    /// Creates areas or posts detections, by the writer's number.
+    private func write(
+        _ count: Int, as writer: Int, in instance: Instance, at site: DemonstrationSite
+    ) async throws {
+        let now = Timestamp.now()
+        for number in 0..<count {
+            if writer.isMultiple(of: 2) {
+                try await createArea(site.id, in: instance, loop: writer)
+            } else {
+                let detection = site.detection(camera: writer, at: now + .seconds(60 * number))
+                _ = try await instance.submit([detection], lane: writer)
+            }
+        }
+    }
+
+    /// Reads over and over what a reader of the journal would, and once more after the end.
+    ///
+    /// - Returns: the last position.
+    private func read(_ database: TestDatabase, until isOver: Flag) async throws -> Int64 {
         try await database.session { connection, _ in
-            let state = Statement(
-                """
-                SELECT count(*), coalesce(max(position), 0),
-                    (SELECT count(*) FROM journal JOIN positions USING (change)
-                        WHERE position <= $1)
-                FROM positions
-                """)
-            var seen: (position: Int64, events: Int64) = (0, 0)
-            while seen.position < last {
+            func eventsUp(to position: Int64) async throws -> Int64 {
                 let result = try await connection.execute(
-                    Statement(state.sql, .int64(seen.position)))
-                let (number, head) = (try result.int64(0, 0), try result.int64(0, 1))
-                #expect(number == head, "a position is missing")
-                #expect(
-                    try result.int64(0, 2) == seen.events, "an event appeared behind the reader")
-                let events = try await connection.execute(
                     Statement(
                         """
                         SELECT count(*) FROM journal JOIN positions USING (change)
                         WHERE position <= $1
-                        """, .int64(head)))
-                seen = (head, try events.int64(0, 0))
+                        """, .int64(position)))
+                return try result.int64(0, 0)
             }
+            var seen: (position: Int64, events: Int64) = (0, 0)
+            var isLast = false
+            repeat {
+                isLast = isOver.isSet
+                let result = try await connection.execute(
+                    Statement("SELECT count(*), coalesce(max(position), 0) FROM positions"))
+                let head = try result.int64(0, 1)
+                #expect(try result.int64(0, 0) == head, "a position is missing")
+                let before = try await eventsUp(to: seen.position)
+                #expect(before == seen.events, "an event appeared behind the reader")
+                seen = (head, try await eventsUp(to: head))
+            } while !isLast
+            return seen.position
         }
     }
 

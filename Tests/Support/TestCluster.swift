@@ -2,9 +2,8 @@ import EventLoop
 import Glibc
 import PostgreSQL
 import Store
-import Synchronization
 
-/// The one PostgreSQL of a test process: private, unsynchronised, stopped and removed at its exit.
+/// The one PostgreSQL of a test process: private, unsynchronised, stopped and removed at its end.
 ///
 /// It holds a migrated database that serves as the template of each test's own.
 public final class TestCluster: Sendable {
@@ -25,6 +24,7 @@ public final class TestCluster: Sendable {
         let path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         // When root runs the tests, PostgreSQL's account has to come through.
         chmod(path, 0o755)
+        try Self.removeAtEnd(path)
         let loop = try EventLoop(name: "administration of test databases")
         let first = try Self.open(path)
         try await Self.execute(
@@ -32,7 +32,6 @@ public final class TestCluster: Sendable {
             at: Self.administration(first), on: loop)
         try first.close()
         let cluster = try Self.open(path)
-        Self.removeAtExit(cluster)
         self.cluster = cluster
         self.loop = loop
         try await loop.carryOut { loop in
@@ -94,22 +93,37 @@ public final class TestCluster: Sendable {
 
     // MARK: The end
 
-    private static let running = Mutex<EmbeddedCluster?>(nil)
-
-    private static func removeAtExit(_ cluster: EmbeddedCluster) {
-        running.withLock { $0 = cluster }
-        atexit { TestCluster.remove() }
-    }
-
-    private static func remove() {
-        guard let cluster = running.withLock({ $0.take() }) else { return }
-        // Whatever is left, nobody is there any more to be told.
-        try? cluster.close()
-        var remover = pid_t()
-        let words = ["rm", "-rf", "--", cluster.dataDirectory]
-        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    /// Starts a process that waits for the end of this one, be it a crash, and then stops
+    /// PostgreSQL and removes its directory.
+    private static func removeAtEnd(_ directory: String) throws {
+        var ends: [Int32] = [0, 0]
+        try SystemError.check("pipe", pipe(&ends))
+        for end in ends { try SystemError.check("fcntl", fcntl(end, F_SETFD, FD_CLOEXEC)) }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, ends[0], STDIN_FILENO)
+        // Whoever waits for the tests' output must not wait for this process.
+        posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        // In a group of its own, so that Ctrl-C ends the tests and not what tidies up after them.
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        let script = """
+            cat
+            read postmaster < "$0/postgresql/postmaster.pid" && kill -QUIT "$postmaster"
+            while kill -0 "$postmaster"; do sleep 0.1; done
+            rm -rf -- "$0"
+            """
+        var arguments: [UnsafeMutablePointer<CChar>?] =
+            ["sh", "-c", script, directory].map { (word: String) in strdup(word) } + [nil]
         defer { arguments.forEach { free($0) } }
-        guard posix_spawnp(&remover, "rm", nil, nil, &arguments, environ) == 0 else { return }
-        waitpid(remover, nil, 0)
+        var process = pid_t()
+        let result = posix_spawnp(&process, "sh", &actions, &attributes, &arguments, environ)
+        guard result == 0 else { throw SystemError(call: "posix_spawnp", number: result) }
+        close(ends[0])
+        // The other end stays open as long as this process lives; that is what `cat` waits for.
     }
 }

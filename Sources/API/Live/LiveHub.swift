@@ -7,14 +7,13 @@ import Store
 ///
 /// Readers are cursors into the ring, not queues of their own: ten thousand slow readers cost no
 /// more than their cursors. A reader that has fallen behind the ring reads the journal, of which
-/// a bounded number do so at a time; one that takes nothing for `stallTimeMax` is cut off and may
-/// resume by Last-Event-ID.
+/// a bounded number do so at a time; one that takes nothing for too long is cut off and may resume
+/// by Last-Event-ID.
 public final class LiveHub {
-    private let database: Database
+    let journal: any JournalSource
     /// How many positions back a reader may begin.
     private let replayWindow: Int64
-    /// How long a reader may take nothing of what waits for it.
-    let stallTimeMax: Duration
+    let limits: LiveLimits
     private var ring: Deque<LiveEvent> = []
     private var ringBytes = 0
     /// All events after this one, up to `head`, are in the ring.
@@ -27,17 +26,10 @@ public final class LiveHub {
     private var sinceHeartbeat = 0
     private var isEnding = false
 
-    static let ringEventsMax = 4_096
-    static let ringBytesMax = 4 * 1024 * 1024
-    static let journalReadersMax = 2
-    /// Events of one page: a reader that stops reading holds this much of what it asked for.
-    static let journalPageSize = 100
-    static let heartbeatSeconds = 15
-
-    init(database: Database, replayWindow: Int64, stallTimeMax: Duration) {
-        self.database = database
+    init(journal: any JournalSource, replayWindow: Int64, limits: LiveLimits) {
+        self.journal = journal
         self.replayWindow = replayWindow
-        self.stallTimeMax = stallTimeMax
+        self.limits = limits
     }
 
     var readerCount: Int { streams.count }
@@ -46,25 +38,28 @@ public final class LiveHub {
 
     /// Takes new events in order, and the id up to which all is known now.
     public func take(_ events: [LiveEvent], head: EventID) {
-        if floor == nil { floor = head }
+        let isFirst = floor == nil
+        if isFirst { floor = head }
         for event in events {
             ring.append(event)
             ringBytes += event.bytes.count
         }
-        while ring.count > Self.ringEventsMax || ringBytes > Self.ringBytesMax,
+        while ring.count > limits.ringEventsMax || ringBytes > limits.ringBytesMax,
             let first = ring.popFirst()
         {
             ringBytes -= first.bytes.count
             floor = first.id
         }
         self.head = head
+        // Most looks at the journal find nothing, and there may be many readers.
+        guard isFirst || !events.isEmpty else { return }
         for stream in streams.values { stream.wakeIfWaiting() }
     }
 
     /// Called once a second: heartbeats, readers that take nothing, and tokens that have expired.
     public func tick() {
         sinceHeartbeat += 1
-        let isHeartbeat = sinceHeartbeat >= Self.heartbeatSeconds
+        let isHeartbeat = sinceHeartbeat >= limits.heartbeatSeconds
         if isHeartbeat { sinceHeartbeat = 0 }
         let now = ContinuousClock.now
         let time = Timestamp.now()
@@ -144,7 +139,7 @@ public final class LiveHub {
 
     /// Reads the journal on for a reader, now or when it is its turn.
     func readJournal(for stream: LiveStream) {
-        guard readingJournal < Self.journalReadersMax else {
+        guard readingJournal < limits.journalReadersMax else {
             waitingForJournal.append(stream)
             return
         }
@@ -163,9 +158,9 @@ public final class LiveHub {
 
     private func readPage(for stream: LiveStream, after: EventID, site: SiteID?) async {
         do throws(StoreError) {
-            let page = try await database.events(
-                after: after, site: site, limit: Self.journalPageSize)
-            let isComplete = page.events.count < Self.journalPageSize
+            let page = try await journal.events(
+                after: after, site: site, limit: limits.journalPageSize)
+            let isComplete = page.events.count < limits.journalPageSize
             let last = page.events.last?.id ?? after
             stream.take(
                 page.events.compactMap { LiveEvent($0) },

@@ -155,7 +155,7 @@ final class LiveStream: BodyStream {
     func isStalled(at now: ContinuousClock.Instant) -> Bool {
         let hasBacklog = pendingStart < pending.count || (hub.head.map { $0 > cursor } ?? false)
         return hasBacklog && !isWaiting && !isReadingJournal
-            && now - lastRead > hub.stallTimeMax
+            && now - lastRead > hub.limits.stallTimeMax
     }
 
     /// Ends the stream after what is pending.

@@ -7,20 +7,16 @@ extension API {
         add(.get, "/v1/stream", for: [.observer, .shiftSupervisor]) { api, call in
             var query = QueryReader(call.request)
             let site = try query.site(for: call)
-            let types = query.value(
-                "types", expected: "event names or their first parts, parted by commas"
-            ) { text -> Set<String>? in
-                let types = text.split(separator: ",", omittingEmptySubsequences: false)
-                    .map(String.init)
-                return types.allSatisfy(LiveEvent.isType) ? Set(types) : nil
+            let types = query.parts(of: "types", expected: "event names or their first parts") {
+                LiveEvent.isType($0) ? $0 : nil
             }
             try query.finish()
             let start = try await api.startingPoint(of: call)
             // Once more: a revocation meanwhile found no stream to end.
             let principal = try await api.authenticator.principal(of: call.request)
             let stream = LiveStream(
-                hub: api.hub, filter: LiveFilter(site: site, types: types), principal: principal,
-                after: start.id, isResumed: start.isResumed, on: api.loop)
+                hub: api.hub, filter: LiveFilter(site: site, types: types.map { Set($0) }),
+                principal: principal, after: start.id, isResumed: start.isResumed, on: api.loop)
             var response = Response(streaming: stream, contentType: "text/event-stream")
             response.fields.append(("cache-control", "no-store"))
             // nginx would gather events before it passes them on.
