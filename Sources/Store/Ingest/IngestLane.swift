@@ -138,7 +138,10 @@ public final class IngestLane {
                 guard attempts < Self.attemptsMax else { throw .overloaded }
             } catch {
                 guard case .server(let server) = error else { throw StoreError(error) }
-                if Self.isConflict(server), attempts < Self.attemptsMax { continue }
+                if Self.isConflict(server) {
+                    guard attempts < Self.attemptsMax else { throw .overloaded }
+                    continue
+                }
                 guard Self.blamesValue(server) else { throw StoreError(error) }
                 guard items.count > 1 else { return [.refused(.notStorable(server.message))] }
                 let middle = items.startIndex + items.count / 2
