@@ -63,6 +63,13 @@ final class RawClient {
         try sendCiphertext()
     }
 
+    /// Sends `text` and, in the same packet, that nothing more is sent; by TLS only.
+    func sendLast(_ text: String) throws {
+        try Array(text.utf8).withUnsafeBytes { try tls?.write($0) }
+        tls?.close()
+        try sendCiphertext()
+    }
+
     private func sendCiphertext() throws {
         var bytes: [UInt8] = []
         tls?.takeCiphertext(into: &bytes)
