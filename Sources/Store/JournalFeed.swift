@@ -97,9 +97,10 @@ extension Database {
 
 /// Reads the journal once for the whole process and hands what is new to all loops.
 ///
-/// It looks after each commit of its own instance, when another instance notifies, and once a
-/// second whatever happens: a lost notification costs a second, not an event. Positions are in
-/// commit order without gaps, so what lies behind the last event read can never appear later.
+/// It looks after each commit of its own instance, when another instance notifies, and twice a
+/// second whatever happens: a lost notification costs half a second, not an event, and so does a
+/// commit past the server. Positions are in commit order without gaps, so what lies behind the
+/// last event read can never appear later.
 ///
 /// Owned by one loop.
 public final class JournalFeed {
@@ -116,7 +117,7 @@ public final class JournalFeed {
 
     private static let channel = "leitstand_journal"
     private static let pageSize = 1_000
-    private static let pollInterval: Duration = .seconds(1)
+    private static let pollInterval: Duration = .milliseconds(500)
 
     /// - Parameters:
     ///   - conninfo: of the connection that the feed keeps for itself, as the runtime role.
