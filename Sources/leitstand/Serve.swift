@@ -56,6 +56,26 @@ struct Serve: AsyncParsableCommand {
             "How long a peer may take nothing of what waits for it, in seconds (LEITSTAND_STALL_SECONDS)."
     )
     var stallSeconds: Int?
+    @Option(
+        help:
+            "How long a closed connection goes on discarding, in seconds (LEITSTAND_LINGER_SECONDS)."
+    )
+    var lingerSeconds: Int?
+    @Option(
+        help:
+            "All request bodies under way on one connection, in bytes (LEITSTAND_CONNECTION_BODY_BYTES_MAX)."
+    )
+    var connectionBodyBytesMax: Int?
+    @Option(
+        help:
+            "Resets, pings and the like of one connection in a second (LEITSTAND_CONTROL_FRAMES_MAX)."
+    )
+    var controlFramesMax: Int?
+    @Option(
+        help:
+            "The kernel's send buffer of a live stream, in bytes (LEITSTAND_STREAM_SEND_BUFFER_BYTES)."
+    )
+    var streamSendBufferBytes: Int?
     @Option(help: "trace, debug, info, warning or error (LEITSTAND_LOG_LEVEL).")
     var logLevel: String?
     @OptionGroup var database: DatabaseOptions
@@ -129,6 +149,23 @@ struct Serve: AsyncParsableCommand {
         settings.limits.stallTimeMax =
             try seconds(stallSeconds, "stall-seconds", "LEITSTAND_STALL_SECONDS")
             ?? settings.limits.stallTimeMax
+        settings.limits.lingerTimeMax =
+            try seconds(lingerSeconds, "linger-seconds", "LEITSTAND_LINGER_SECONDS")
+            ?? settings.limits.lingerTimeMax
+        settings.limits.connectionBodyBytesMax =
+            try number(
+                connectionBodyBytesMax, "connection-body-bytes-max",
+                "LEITSTAND_CONNECTION_BODY_BYTES_MAX", settings.limits.bodyBytesMax...1 << 30)
+            ?? settings.limits.connectionBodyBytesMax
+        settings.limits.controlFramesPerSecondMax =
+            try number(
+                controlFramesMax, "control-frames-max", "LEITSTAND_CONTROL_FRAMES_MAX",
+                100...1_000_000) ?? settings.limits.controlFramesPerSecondMax
+        settings.limits.streamSendBufferBytes =
+            try number(
+                streamSendBufferBytes, "stream-send-buffer-bytes",
+                "LEITSTAND_STREAM_SEND_BUFFER_BYTES", 4_096...16 << 20)
+            ?? settings.limits.streamSendBufferBytes
         return settings
     }
 
