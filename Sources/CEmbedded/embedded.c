@@ -14,12 +14,40 @@ static const unsigned char migration_0002[] = {
 static const unsigned char migration_0003[] = {
 #embed "../../Migrations/0003_create_alarms.sql"
 };
+static const unsigned char migration_0004[] = {
+#embed "../../Migrations/0004_extend_sites.sql"
+};
+static const unsigned char migration_0005[] = {
+#embed "../../Migrations/0005_create_coverage.sql"
+};
+static const unsigned char migration_0006[] = {
+#embed "../../Migrations/0006_extend_alarms.sql"
+};
+static const unsigned char migration_0007[] = {
+#embed "../../Migrations/0007_create_incidents.sql"
+};
+static const unsigned char migration_0008[] = {
+#embed "../../Migrations/0008_create_evidence.sql"
+};
+static const unsigned char migration_0009[] = {
+#embed "../../Migrations/0009_create_access_log.sql"
+};
+static const unsigned char migration_0010[] = {
+#embed "../../Migrations/0010_create_imports.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
     {"0001_create_journal.sql", migration_0001, sizeof migration_0001},
     {"0002_create_sites.sql", migration_0002, sizeof migration_0002},
     {"0003_create_alarms.sql", migration_0003, sizeof migration_0003},
+    {"0004_extend_sites.sql", migration_0004, sizeof migration_0004},
+    {"0005_create_coverage.sql", migration_0005, sizeof migration_0005},
+    {"0006_extend_alarms.sql", migration_0006, sizeof migration_0006},
+    {"0007_create_incidents.sql", migration_0007, sizeof migration_0007},
+    {"0008_create_evidence.sql", migration_0008, sizeof migration_0008},
+    {"0009_create_access_log.sql", migration_0009, sizeof migration_0009},
+    {"0010_create_imports.sql", migration_0010, sizeof migration_0010},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

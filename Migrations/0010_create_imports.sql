@@ -1,0 +1,2 @@
+-- Histories from before, taken over from other systems.
+SELECT;
