@@ -66,6 +66,9 @@ CREATE TABLE verdicts (
 );
 GRANT SELECT, INSERT ON verdicts TO leitstand;
 
+-- A function with a row as its argument forbids new columns with defaults (PostgreSQL 15.20).
+DROP FUNCTION alarm_document(alarms);
+
 ALTER TABLE alarms
     -- NULL: the site had no rule for the pattern; the product's defaults raised it.
     ADD rule_version integer,
