@@ -81,6 +81,8 @@ ALTER TABLE alarms
     ADD position text,
     ADD assigned_by uuid,
     ADD assigned_at timestamptz,
+    -- From whom whoever holds it now took it over; NULL: from nobody.
+    ADD taken_over_from uuid,
     ADD shelving uuid,
     ADD shelved_until timestamptz,
     ADD chattering boolean NOT NULL DEFAULT false,
@@ -88,6 +90,9 @@ ALTER TABLE alarms
     -- Rang while a position that watches its area had more alarms than a person can handle.
     ADD flood boolean NOT NULL DEFAULT false,
     ADD CHECK ((position IS NULL) = (assigned_at IS NULL)),
+    ADD CHECK (taken_over_from IS NULL OR handling = 'acknowledged'),
+    -- Closing ends shelving.
+    ADD CHECK (shelving IS NULL OR handling <> 'closed'),
     ADD CHECK ((shelving IS NULL) = (shelved_until IS NULL));
 
 CREATE INDEX alarms_by_area ON alarms (area, operating_mode, raised_at);
@@ -112,6 +117,7 @@ RETURN json_build_object(
     'condition', alarm.condition,
     'handling', alarm.handling,
     'suppression', CASE WHEN alarm.shelving IS NULL THEN 'none' ELSE 'shelved' END,
+    'shelving', alarm.shelving,
     'shelved_until', rfc3339(alarm.shelved_until),
     'verdict', alarm.verdict,
     'dismissal_reason', alarm.dismissal_reason,
@@ -129,9 +135,243 @@ RETURN json_build_object(
     'stale', alarm.stale,
     'flood', alarm.flood,
     'position', alarm.position,
+    'assigned_by',
+        CASE WHEN alarm.assigned_by IS NOT NULL
+            THEN json_build_object('token', alarm.assigned_by) END,
     'assigned_at', rfc3339(alarm.assigned_at),
     'acknowledged_by',
         CASE WHEN alarm.acknowledged_by IS NOT NULL
             THEN json_build_object('token', alarm.acknowledged_by) END,
     'acknowledged_at', rfc3339(alarm.acknowledged_at),
+    'taken_over_from',
+        CASE WHEN alarm.taken_over_from IS NOT NULL
+            THEN json_build_object('token', alarm.taken_over_from) END,
     'closed_at', rfc3339(alarm.closed_at));
+
+-- What readers get in the place of what the journal must not keep. Whatever stands in a document
+-- as {"token": id} also gets the name that the token has, as long as it has one.
+CREATE OR REPLACE FUNCTION with_staff_names(document json) RETURNS json
+LANGUAGE sql STABLE
+RETURN CASE
+    -- Most documents name nobody, and taking them apart costs more than looking.
+    WHEN document::text NOT LIKE '%"token"%' THEN document
+    ELSE (document::jsonb || (
+        SELECT coalesce(
+            jsonb_object_agg(member.key, member.value || jsonb_build_object('name', (
+                SELECT t.name FROM tokens t WHERE t.id = (member.value ->> 'token')::uuid))),
+            '{}')
+        FROM jsonb_each(document::jsonb) member
+        WHERE jsonb_typeof(member.value) = 'object' AND member.value ? 'token'))::json
+END;
+
+-- Whatever stands in a document as {"remark": id} becomes the text, or null once it is erased.
+CREATE FUNCTION with_remarks(document json) RETURNS json
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN document::text NOT LIKE '%"remark"%' THEN document
+    ELSE (document::jsonb || (
+        SELECT coalesce(
+            jsonb_object_agg(member.key, (
+                SELECT r.text FROM remarks r WHERE r.id = (member.value ->> 'remark')::uuid)),
+            '{}')
+        FROM jsonb_each(document::jsonb) member
+        WHERE jsonb_typeof(member.value) = 'object' AND member.value ? 'remark'))::json
+END;
+
+-- Shelving.
+
+CREATE INDEX shelvings_by_alarm ON shelvings (alarm, shelved_at) WHERE alarm IS NOT NULL;
+CREATE INDEX shelvings_by_camera ON shelvings (site, camera, shelved_at, id);
+CREATE INDEX alarms_shelved_by_age ON alarms (site, raised_at, id) WHERE shelving IS NOT NULL;
+CREATE INDEX alarms_by_position ON alarms (site, position, raised_at, id)
+    WHERE position IS NOT NULL;
+
+CREATE FUNCTION shelving_document(shelving shelvings) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', shelving.id,
+    'site', shelving.site,
+    'alarm', shelving.alarm,
+    'camera', shelving.camera,
+    'pattern', shelving.pattern,
+    'reason', json_build_object('remark', shelving.remark),
+    'shelved_by', json_build_object('token', shelving.shelved_by),
+    'shelved_at', rfc3339(shelving.shelved_at),
+    'until', rfc3339(shelving.until),
+    'ended_at', rfc3339(shelving.ended_at),
+    'ended_by',
+        CASE WHEN shelving.ended_by IS NOT NULL
+            THEN json_build_object('token', shelving.ended_by) END);
+
+-- The shelving that an alarm is under: of those of its camera and pattern that run, and of its
+-- own, the one that ends last. No row: none.
+CREATE FUNCTION covering_shelving(alarm alarms, includes_own boolean)
+RETURNS SETOF shelvings
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT s.* FROM shelvings s
+    WHERE s.site = (covering_shelving.alarm).site AND s.ended_at IS NULL
+        AND CASE WHEN s.alarm IS NULL
+            THEN (s.camera IS NULL OR s.camera = (covering_shelving.alarm).camera)
+                AND (s.pattern IS NULL OR s.pattern = (covering_shelving.alarm).pattern)
+            ELSE covering_shelving.includes_own AND s.alarm = (covering_shelving.alarm).id
+        END
+    ORDER BY s.until DESC, s.id DESC
+    LIMIT 1;
+END;
+
+-- Rings the alarms that need somebody now that they are shelved no longer: those of production
+-- that are active and that nobody has. The time to acknowledge them begins anew. Returns how many
+-- rang.
+CREATE FUNCTION annunciate_alarms(
+    change bigint, ordinal integer, unshelved uuid[], instant timestamptz, actor uuid, role text,
+    request_id text) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    rung integer;
+BEGIN
+    WITH ringing AS (
+        UPDATE alarms a
+        SET annunciated_at = instant, overdue = false, overdue_at = instant + (
+            SELECT r.escalate_after FROM correlation_rules r
+            WHERE r.site = a.site AND r.pattern = a.pattern AND r.version = a.rule_version)
+        WHERE a.id = ANY (unshelved) AND a.shelving IS NULL AND a.condition = 'active'
+            AND a.handling = 'new' AND a.operating_mode = 'production'
+        RETURNING a.site, a.id, alarm_document(a) AS document
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role,
+        request_id, document)
+    SELECT annunciate_alarms.change,
+        annunciate_alarms.ordinal + row_number() OVER (ORDER BY r.id) - 1, 'alarm.annunciated',
+        r.site, r.id, instant, annunciate_alarms.actor, annunciate_alarms.role,
+        annunciate_alarms.request_id, r.document
+    FROM ringing r;
+    GET DIAGNOSTICS rung = ROW_COUNT;
+    RETURN rung;
+END
+$$;
+
+-- Takes alarms from under shelvings that have ended. Each goes under another one that covers it
+-- and still runs, or is shelved no longer and rings if it still has to. Alarms that another
+-- transaction holds are the next call's, as are those that were raised under a shelving at the
+-- moment when it ended. Returns how many rows it journaled.
+CREATE FUNCTION release_shelved_alarms(
+    change bigint, ordinal integer, instant timestamptz, actor uuid, role text, request_id text)
+RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    released uuid[];
+    moved integer;
+BEGIN
+    SELECT array_agg(held.id) INTO released FROM (
+        SELECT a.id FROM alarms a
+        JOIN shelvings s ON s.id = a.shelving
+        WHERE s.ended_at IS NOT NULL
+        ORDER BY a.id
+        LIMIT 1000
+        FOR UPDATE OF a SKIP LOCKED
+    ) held;
+    IF released IS NULL THEN
+        RETURN 0;
+    END IF;
+    UPDATE alarms a
+    SET (shelving, shelved_until) = (SELECT c.id, c.until FROM covering_shelving(a, true) c)
+    WHERE a.id = ANY (released);
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role,
+        request_id, document)
+    SELECT release_shelved_alarms.change,
+        release_shelved_alarms.ordinal + row_number() OVER (ORDER BY a.id) - 1,
+        CASE WHEN a.shelving IS NULL THEN 'alarm.unshelved' ELSE 'alarm.shelved' END,
+        a.site, a.id, instant, release_shelved_alarms.actor, release_shelved_alarms.role,
+        release_shelved_alarms.request_id, alarm_document(a)
+    FROM alarms a WHERE a.id = ANY (released);
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    RETURN moved + annunciate_alarms(
+        change, ordinal + moved, released, instant, actor, role, request_id);
+END
+$$;
+
+-- Puts aside what a new shelving covers: the alarms that are active and not closed. What is raised
+-- while it runs is born shelved. An alarm that is shelved for longer already stays where it is.
+-- Returns how many rows it journaled.
+CREATE FUNCTION shelve_covered_alarms(
+    change bigint, ordinal integer, shelving uuid, actor uuid, role text, request_id text)
+RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    begun shelvings;
+    covered uuid[];
+BEGIN
+    SELECT * INTO STRICT begun FROM shelvings s WHERE s.id = shelve_covered_alarms.shelving;
+    SELECT array_agg(held.id) INTO covered FROM (
+        SELECT a.id FROM alarms a
+        WHERE a.site = begun.site AND a.condition = 'active' AND a.handling <> 'closed'
+            AND (begun.camera IS NULL OR a.camera = begun.camera)
+            AND (begun.pattern IS NULL OR a.pattern = begun.pattern)
+            AND (a.shelved_until IS NULL OR a.shelved_until < begun.until)
+        ORDER BY a.id
+        FOR UPDATE
+    ) held;
+    IF covered IS NULL THEN
+        RETURN 0;
+    END IF;
+    UPDATE alarms a SET shelving = begun.id, shelved_until = begun.until, overdue_at = NULL
+    WHERE a.id = ANY (covered);
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role, remark,
+        remark_hash, request_id, document)
+    SELECT shelve_covered_alarms.change,
+        shelve_covered_alarms.ordinal + row_number() OVER (ORDER BY a.id) - 1, 'alarm.shelved',
+        a.site, a.id, begun.shelved_at, shelve_covered_alarms.actor, shelve_covered_alarms.role,
+        r.id, sha256(r.salt || convert_to(r.text, 'UTF8')), shelve_covered_alarms.request_id,
+        alarm_document(a)
+    FROM alarms a JOIN remarks r ON r.id = begun.remark
+    WHERE a.id = ANY (covered);
+    RETURN cardinality(covered);
+END
+$$;
+
+-- Ends the shelvings whose time has run out. Any instance may call it: what another one holds is
+-- skipped, and done in the next round. Returns how many rows it journaled.
+CREATE FUNCTION end_due_shelvings() RETURNS bigint
+LANGUAGE plpgsql AS $$
+<<ending>>
+DECLARE
+    change bigint;
+    ended integer;
+    released integer;
+BEGIN
+    PERFORM FROM shelvings WHERE ended_at IS NULL AND until <= clock_timestamp() LIMIT 1;
+    IF NOT FOUND THEN
+        -- A raise and the end of its shelving may have crossed.
+        PERFORM FROM alarms a JOIN shelvings s ON s.id = a.shelving
+        WHERE s.ended_at IS NOT NULL LIMIT 1;
+        IF NOT FOUND THEN
+            RETURN 0;
+        END IF;
+    END IF;
+    change := nextval('changes');
+    WITH due AS (
+        SELECT s.site, s.id FROM shelvings s
+        WHERE s.ended_at IS NULL AND s.until <= clock_timestamp()
+        ORDER BY s.until
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ), changed AS (
+        UPDATE shelvings s SET ended_at = s.until
+        FROM due
+        WHERE s.site = due.site AND s.id = due.id
+        RETURNING s.site, s.id, s.until, shelving_document(s) AS document
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+    SELECT ending.change, row_number() OVER (ORDER BY c.until, c.id), 'shelving.ended', c.site,
+        c.id, c.until, c.document
+    FROM changed c;
+    GET DIAGNOSTICS ended = ROW_COUNT;
+    released := release_shelved_alarms(
+        change, ended + 1, clock_timestamp(), NULL, NULL, NULL);
+    IF ended + released > 0 THEN
+        PERFORM append_position(change);
+    END IF;
+    RETURN ended + released;
+END
+$$;

@@ -60,7 +60,7 @@ extension Database {
         Statement(
             """
             SELECT p.position, j.ordinal, j.event, j.site, j.subject,
-                with_staff_names(j.document)::text
+                with_remarks(with_staff_names(j.document))::text
             FROM positions p
             CROSS JOIN LATERAL (
                 SELECT * FROM journal
