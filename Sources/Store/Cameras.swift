@@ -42,7 +42,8 @@ extension Database {
                 ("site", .text(camera.site)), ("id", .uuid(id)), ("area", .uuid(camera.area)),
                 ("name", .text(camera.name)), ("key", .text(camera.key)),
                 ("latitude", .double(camera.latitude)), ("longitude", .double(camera.longitude)),
-                ("live_url", .text(camera.liveURL)), ("created_at", .time(instant)),
+                ("live_url", .text(camera.liveURL)), ("installed_at", .time(instant)),
+                ("created_at", .time(instant)),
             ], by: author, at: instant)
     }
 

@@ -163,11 +163,12 @@ import Testing
 
             #expect(
                 String(decoding: created.document, as: UTF8.self).contains(
-                    #"[{"pattern" : "hitting", "legal_basis" : "§ 44 (4) PolG"}, {"pattern" : "kicking", "legal_basis" : null}]"#
+                    #"[{"pattern" : "hitting", "legal_basis" : "§ 44 (4) PolG", "valid_from" : null, "valid_to" : null}, {"pattern" : "kicking", "legal_basis" : null, "valid_from" : null, "valid_to" : null}]"#
                 ))
             #expect(
                 String(decoding: changed.document, as: UTF8.self).contains(
-                    #"[{"pattern" : "robbery", "legal_basis" : "andere"}]"#))
+                    #"[{"pattern" : "robbery", "legal_basis" : "andere", "valid_from" : null, "valid_to" : null}]"#
+                ))
             #expect(changed.revision == 2)
         }
     }
