@@ -5,13 +5,14 @@
 -- follows it, and each alarm keeps the version that it was raised under.
 CREATE TABLE correlation_rules (
     site text NOT NULL REFERENCES sites,
+    id uuid NOT NULL UNIQUE,
     pattern text NOT NULL,
     version integer NOT NULL CHECK (version > 0),
     confidence_min double precision NOT NULL CHECK (confidence_min BETWEEN 0 AND 1),
     -- So many detections within the window raise an alarm.
     detections_min integer NOT NULL CHECK (detections_min > 0),
-    detections_window interval NOT NULL,
-    quiet interval NOT NULL,
+    detections_window interval NOT NULL CHECK (detections_window > interval '0'),
+    quiet interval NOT NULL CHECK (quiet > interval '0'),
     priority text NOT NULL,
     -- An alarm that nobody acknowledges for so long is overdue; NULL: never.
     escalate_after interval,
@@ -19,6 +20,8 @@ CREATE TABLE correlation_rules (
     PRIMARY KEY (site, pattern, version)
 );
 GRANT SELECT, INSERT ON correlation_rules TO leitstand;
+-- Lists are newest first and page by (created_at, id).
+CREATE INDEX correlation_rules_by_age ON correlation_rules (site, created_at, id);
 CREATE TRIGGER configuration_changed AFTER INSERT ON correlation_rules
     FOR EACH STATEMENT EXECUTE FUNCTION count_configuration_change();
 
@@ -101,6 +104,13 @@ CREATE INDEX alarms_by_annunciation ON alarms (site, annunciated_at)
 CREATE INDEX alarms_to_escalate ON alarms (overdue_at)
     WHERE overdue_at IS NOT NULL AND NOT overdue AND handling = 'new';
 CREATE INDEX alarms_shelved ON alarms (shelving) WHERE shelving IS NOT NULL;
+-- Lists of what is rare. Each update of an alarm writes to all indexes that contain it, so these
+-- contain only what is looked for.
+CREATE INDEX alarms_grouped ON alarms (alarm_group) WHERE alarm_group <> id;
+CREATE INDEX alarms_overdue ON alarms (site, raised_at, id) WHERE overdue;
+CREATE INDEX alarms_chattering ON alarms (site, raised_at, id) WHERE chattering;
+CREATE INDEX alarms_stale ON alarms (site, raised_at, id) WHERE stale;
+CREATE INDEX alarms_flooding ON alarms (site, raised_at, id) WHERE flood;
 
 CREATE OR REPLACE FUNCTION alarm_document(alarm alarms) RETURNS json
 LANGUAGE sql STABLE
@@ -373,5 +383,386 @@ BEGIN
         PERFORM append_position(change);
     END IF;
     RETURN ended + released;
+END
+$$;
+
+-- Rules: their document, and what the detections before an alarm's raise belong to.
+
+CREATE FUNCTION rule_document(rule correlation_rules) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', rule.id,
+    'site', rule.site,
+    'pattern', rule.pattern,
+    'version', rule.version,
+    'confidence_min', rule.confidence_min,
+    'detections_min', rule.detections_min,
+    'detections_window_seconds', extract(epoch FROM rule.detections_window)::integer,
+    'quiet_seconds', extract(epoch FROM rule.quiet)::integer,
+    'priority', rule.priority,
+    'escalate_after_seconds', extract(epoch FROM rule.escalate_after)::integer,
+    'created_at', rfc3339(rule.created_at));
+
+-- The detections that an alarm counts although they were stored before it was raised, because
+-- its rule wants several. What a node saw is append-only, so their own `alarm` stays NULL.
+CREATE TABLE preceding_detections (
+    site text NOT NULL,
+    alarm uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    id uuid NOT NULL,
+    -- A detection belongs to one alarm at most.
+    PRIMARY KEY (site, occurred_at, id),
+    FOREIGN KEY (site, alarm) REFERENCES alarms (site, id)
+);
+GRANT SELECT, INSERT ON preceding_detections TO leitstand;
+CREATE INDEX preceding_detections_by_alarm ON preceding_detections (alarm);
+
+-- The detections that an alarm counts, as far as they are still kept.
+CREATE FUNCTION detections_of_alarm(site text, alarm uuid)
+RETURNS TABLE (occurred_at timestamptz, id uuid)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    -- A node's clock may be ahead of ours by five minutes; its detection counts at its receipt.
+    SELECT d.occurred_at, d.id
+    FROM alarms a
+    JOIN detections d ON d.camera = a.camera AND d.alarm = a.id
+        AND d.occurred_at BETWEEN a.started_at AND a.last_detection_at + interval '5 minutes'
+    WHERE a.site = detections_of_alarm.site AND a.id = detections_of_alarm.alarm
+    UNION ALL
+    SELECT d.occurred_at, d.id
+    FROM preceding_detections p
+    JOIN detections d USING (site, occurred_at, id)
+    WHERE p.site = detections_of_alarm.site AND p.alarm = detections_of_alarm.alarm;
+END;
+
+-- Annunciation: what an alarm gets when it is raised, and when it rings.
+
+-- One period of more alarms than a person at the position can handle. The position '' is the
+-- whole of a site that has entered none.
+CREATE TABLE floods (
+    site text NOT NULL REFERENCES sites,
+    position text NOT NULL,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    -- Which areas the position watches; NULL: all.
+    areas uuid[],
+    -- How many alarms the last ten minutes had when it started, or ended.
+    alarms bigint NOT NULL,
+    PRIMARY KEY (site, position, started_at),
+    CHECK (ended_at >= started_at)
+);
+GRANT SELECT, INSERT, UPDATE ON floods TO leitstand;
+CREATE UNIQUE INDEX floods_running ON floods (site, position) WHERE ended_at IS NULL;
+
+CREATE FUNCTION flood_document(flood floods) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'site', flood.site,
+    'position', flood.position,
+    'started_at', rfc3339(flood.started_at),
+    'ended_at', rfc3339(flood.ended_at),
+    'count', flood.alarms);
+
+-- Holds back whoever else raises alarms in these areas until this transaction is visible: an
+-- alarm's group is that of the alarms before it. To be called before the insert, and in the order
+-- of the locks, so that no two transactions wait for each other in a ring.
+CREATE FUNCTION lock_areas(areas uuid[]) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    lock integer;
+BEGIN
+    FOR lock IN SELECT DISTINCT hashtext(area::text) AS key FROM unnest(areas) area ORDER BY key
+    LOOP
+        PERFORM pg_advisory_xact_lock(7236003, lock);
+    END LOOP;
+END
+$$;
+
+CREATE FUNCTION place_raised_alarm() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    group_gap CONSTANT interval := '30 seconds';
+BEGIN
+    -- It joins the group of the alarm before it, else of the one after it, which arrived earlier.
+    -- Groups never merge.
+    SELECT alarm_group INTO NEW.alarm_group FROM alarms
+    WHERE area = NEW.area AND operating_mode = NEW.operating_mode
+        AND raised_at BETWEEN NEW.raised_at - group_gap AND NEW.raised_at
+    ORDER BY raised_at DESC LIMIT 1;
+    IF NEW.alarm_group IS NULL THEN
+        SELECT alarm_group INTO NEW.alarm_group FROM alarms
+        WHERE area = NEW.area AND operating_mode = NEW.operating_mode
+            AND raised_at > NEW.raised_at AND raised_at <= NEW.raised_at + group_gap
+        ORDER BY raised_at LIMIT 1;
+    END IF;
+    NEW.alarm_group := coalesce(NEW.alarm_group, NEW.id);
+
+    -- What is late is over, and has nothing to be put aside.
+    IF NEW.late THEN
+        RETURN NEW;
+    END IF;
+    SELECT id, until INTO NEW.shelving, NEW.shelved_until FROM covering_shelving(NEW, false);
+    -- In the other modes observers judge alarms too, from a list that does not ring.
+    IF NEW.shelving IS NULL AND NEW.operating_mode = 'production' THEN
+        NEW.annunciated_at := NEW.received_at;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- What follows from ringing, be it at the raise or when a shelving ends: sets overdue_at,
+-- chattering and flood.
+CREATE FUNCTION note_annunciation() RETURNS trigger
+LANGUAGE plpgsql AS $$
+DECLARE
+    -- ISA-18.2 calls chattering what comes and goes in a short period, such as three times a
+    -- minute. An episode lasts its quiet time at least, so the period is ten minutes here, the
+    -- same over which the standard measures floods.
+    chattering_count CONSTANT integer := 3;
+    chattering_period CONSTANT interval := '10 minutes';
+    -- What rings has had a detection within its quiet time (an hour at most) and the allowance
+    -- for arrival (a minute); this keeps the search on the index.
+    last_detection_age_max CONSTANT interval := '61 minutes';
+BEGIN
+    IF NEW.annunciated_at IS NULL THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.annunciated_at IS NOT DISTINCT FROM OLD.annunciated_at THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.rule_version IS NOT NULL THEN
+        SELECT NEW.annunciated_at + r.escalate_after INTO NEW.overdue_at
+        FROM correlation_rules r
+        WHERE r.site = NEW.site AND r.pattern = NEW.pattern AND r.version = NEW.rule_version;
+    END IF;
+    NEW.chattering := NEW.chattering OR (
+        SELECT count(*) >= chattering_count - 1
+        FROM (
+            SELECT FROM alarms a
+            WHERE a.camera = NEW.camera AND a.pattern = NEW.pattern
+                AND a.operating_mode = NEW.operating_mode AND a.model = NEW.model
+                AND a.last_detection_at
+                    > NEW.annunciated_at - chattering_period - last_detection_age_max
+                AND a.annunciated_at > NEW.annunciated_at - chattering_period
+                AND a.annunciated_at <= NEW.annunciated_at AND a.id <> NEW.id
+            ORDER BY a.last_detection_at DESC
+            LIMIT chattering_count - 1
+        ) before);
+    NEW.flood := NEW.flood OR EXISTS (
+        SELECT FROM floods f
+        WHERE f.site = NEW.site AND f.ended_at IS NULL
+            AND (f.areas IS NULL OR NEW.area = ANY (f.areas)));
+    RETURN NEW;
+END
+$$;
+
+-- Triggers of one kind fire in the order of their names: first it is placed, then it rings.
+CREATE TRIGGER alarm_1_placed BEFORE INSERT ON alarms
+    FOR EACH ROW EXECUTE FUNCTION place_raised_alarm();
+CREATE TRIGGER alarm_2_annunciated BEFORE INSERT OR UPDATE OF annunciated_at ON alarms
+    FOR EACH ROW EXECUTE FUNCTION note_annunciation();
+
+-- Released or reopened, an alarm is nobody's again: the time until it is overdue starts anew.
+CREATE FUNCTION restart_escalation() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT clock_timestamp() + r.escalate_after INTO NEW.overdue_at
+    FROM correlation_rules r
+    WHERE r.site = NEW.site AND r.pattern = NEW.pattern AND r.version = NEW.rule_version;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER alarm_3_escalation_restarted BEFORE UPDATE OF handling ON alarms
+    FOR EACH ROW
+    WHEN (OLD.handling <> 'new' AND NEW.handling = 'new' AND NEW.annunciated_at IS NOT NULL
+        AND NEW.shelving IS NULL AND NOT NEW.overdue)
+    EXECUTE FUNCTION restart_escalation();
+
+-- Tells once of each alarm that nobody has acknowledged in the time its rule gives. It stays
+-- marked when somebody does: that it took too long remains true. One put aside is not overdue.
+CREATE FUNCTION mark_overdue_alarms(at timestamptz DEFAULT clock_timestamp()) RETURNS bigint
+LANGUAGE plpgsql AS $$
+<<marking>>
+DECLARE
+    change bigint;
+    marked bigint;
+BEGIN
+    PERFORM FROM alarms
+    WHERE overdue_at IS NOT NULL AND NOT overdue AND handling = 'new'
+        AND overdue_at <= mark_overdue_alarms.at AND shelving IS NULL
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    change := nextval('changes');
+    WITH due AS (
+        SELECT site, id FROM alarms
+        WHERE overdue_at IS NOT NULL AND NOT overdue AND handling = 'new'
+            AND overdue_at <= mark_overdue_alarms.at AND shelving IS NULL
+        ORDER BY overdue_at
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ), changed AS (
+        UPDATE alarms a
+        SET overdue = true
+        FROM due
+        WHERE a.site = due.site AND a.id = due.id
+        RETURNING a.site, a.id, a.overdue_at, alarm_document(a) AS document
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+    SELECT marking.change, row_number() OVER (ORDER BY overdue_at, id), 'alarm.overdue',
+        site, id, overdue_at, document
+    FROM changed;
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    IF marked > 0 THEN
+        PERFORM append_position(change);
+    END IF;
+    RETURN marked;
+END
+$$;
+
+-- Tells once of each alarm that rang a day ago and is still active (ISA-18.2: stale). It stays
+-- marked when it clears. Active alarms are few, so this reads them all.
+CREATE FUNCTION mark_stale_alarms(at timestamptz DEFAULT clock_timestamp()) RETURNS bigint
+LANGUAGE plpgsql AS $$
+<<marking>>
+DECLARE
+    stale_after CONSTANT interval := '24 hours';
+    change bigint;
+    marked bigint;
+BEGIN
+    PERFORM FROM alarms
+    WHERE condition = 'active' AND NOT stale
+        AND annunciated_at <= mark_stale_alarms.at - stale_after
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    change := nextval('changes');
+    WITH due AS (
+        SELECT site, id FROM alarms
+        WHERE condition = 'active' AND NOT stale
+            AND annunciated_at <= mark_stale_alarms.at - stale_after
+        ORDER BY annunciated_at
+        LIMIT 1000
+        FOR UPDATE SKIP LOCKED
+    ), changed AS (
+        UPDATE alarms a
+        SET stale = true
+        FROM due
+        WHERE a.site = due.site AND a.id = due.id
+        RETURNING a.site, a.id, a.annunciated_at + stale_after AS stale_at,
+            alarm_document(a) AS document
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+    SELECT marking.change, row_number() OVER (ORDER BY stale_at, id), 'alarm.stale',
+        site, id, stale_at, document
+    FROM changed;
+    GET DIAGNOSTICS marked = ROW_COUNT;
+    IF marked > 0 THEN
+        PERFORM append_position(change);
+    END IF;
+    RETURN marked;
+END
+$$;
+
+-- The positions at which somebody sits at that instant, with the areas they watch (NULL: all). A
+-- site without positions counts as one that is always staffed and has no name.
+CREATE FUNCTION staffed_positions(at timestamptz)
+RETURNS TABLE (site text, name text, areas uuid[])
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT s.id, p.name, p.areas
+    FROM sites s
+    JOIN observer_positions p ON p.site = s.id
+    WHERE schedule_covers(p.staffed, s.time_zone, staffed_positions.at)
+    UNION ALL
+    SELECT s.id, '', NULL
+    FROM sites s
+    WHERE NOT EXISTS (SELECT FROM observer_positions p WHERE p.site = s.id);
+END
+$$;
+
+-- How many alarms rang at a position since an instant, but no more than `most` are counted.
+CREATE FUNCTION count_annunciated(
+    site text, areas uuid[], lower timestamptz, upper timestamptz, most bigint
+) RETURNS bigint
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT count(*) FROM (
+        SELECT FROM alarms a
+        WHERE a.site = count_annunciated.site AND a.annunciated_at > lower
+            AND a.annunciated_at <= upper
+            AND (count_annunciated.areas IS NULL OR a.area = ANY (count_annunciated.areas))
+        LIMIT most) rung;
+END;
+
+-- Starts and ends the floods of all positions (ISA-18.2: more than ten alarms in ten minutes,
+-- until fewer than five; and until nobody sits there). Returns how many it started or ended.
+CREATE FUNCTION follow_floods(at timestamptz DEFAULT clock_timestamp()) RETURNS bigint
+LANGUAGE plpgsql AS $$
+DECLARE
+    period CONSTANT interval := '10 minutes';
+    starts_beyond CONSTANT integer := 10;
+    ends_below CONSTANT integer := 5;
+    since CONSTANT timestamptz := follow_floods.at - period;
+    followed bigint;
+BEGIN
+    -- One instance at a time; what another does meanwhile need not be done again.
+    IF NOT pg_try_advisory_xact_lock(7236004) THEN
+        RETURN 0;
+    END IF;
+    WITH staffed AS MATERIALIZED (
+        SELECT * FROM staffed_positions(follow_floods.at)
+    ), started AS (
+        INSERT INTO floods (site, position, started_at, areas, alarms)
+        SELECT p.site, p.name,
+            -- Since the alarm that was one too many; but floods do not overlap.
+            greatest(
+                (SELECT a.annunciated_at FROM alarms a
+                    WHERE a.site = p.site AND a.annunciated_at > since
+                        AND a.annunciated_at <= follow_floods.at
+                        AND (p.areas IS NULL OR a.area = ANY (p.areas))
+                    ORDER BY a.annunciated_at OFFSET starts_beyond LIMIT 1),
+                (SELECT max(f.ended_at) FROM floods f
+                    WHERE f.site = p.site AND f.position = p.name)),
+            p.areas,
+            count_annunciated(p.site, p.areas, since, follow_floods.at, NULL)
+        FROM staffed p
+        WHERE NOT EXISTS (
+                SELECT FROM floods f
+                WHERE f.site = p.site AND f.position = p.name AND f.ended_at IS NULL)
+            AND count_annunciated(
+                p.site, p.areas, since, follow_floods.at, starts_beyond + 1) > starts_beyond
+        RETURNING *
+    ), ended AS (
+        UPDATE floods f
+        SET ended_at = greatest(follow_floods.at, f.started_at),
+            alarms = count_annunciated(f.site, f.areas, since, follow_floods.at, NULL)
+        WHERE f.ended_at IS NULL
+            AND (count_annunciated(f.site, f.areas, since, follow_floods.at, ends_below)
+                    < ends_below
+                OR NOT EXISTS (
+                    SELECT FROM staffed p WHERE p.site = f.site AND p.name = f.position))
+        RETURNING *
+    ), told AS (
+        SELECT 'flood.started' AS event, site, position, started_at AS at,
+            flood_document(started) AS document
+        FROM started
+        UNION ALL
+        SELECT 'flood.ended', site, position, ended_at, flood_document(ended)
+        FROM ended
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+    -- The subquery is run once, and only if there is a row.
+    SELECT (SELECT nextval('changes')), row_number() OVER (ORDER BY told.at, site, position),
+        event, site, position, told.at, document
+    FROM told;
+    GET DIAGNOSTICS followed = ROW_COUNT;
+    IF followed > 0 THEN
+        PERFORM append_position(currval('changes'));
+    END IF;
+    RETURN followed;
 END
 $$;

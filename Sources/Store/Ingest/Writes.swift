@@ -132,7 +132,7 @@ struct Writes {
         var statements: [Statement] = []
         // Clearing comes before raising: of one key only one alarm may be active at any instant.
         if !moved.episode.isEmpty { statements.append(update) }
-        if !raised.episode.isEmpty { statements.append(insert) }
+        if !raised.episode.isEmpty { statements += [lockAreas, insert] }
         if !events.name.isEmpty { statements.append(journal) }
         statements.append(insertDetections)
         statements.append(Database.appendPosition)
@@ -175,6 +175,12 @@ struct Writes {
             .int64s(rows.episode.map { Int64($0.detectionCount) }),
             .doubles(rows.episode.map(\.maxConfidence)),
         ]
+    }
+
+    /// Of two groups that raise alarms in one area the second sees the first's: they may belong
+    /// together.
+    private var lockAreas: Statement {
+        Statement("SELECT lock_areas($1)", .uuids(raised.area))
     }
 
     private var insert: Statement {
