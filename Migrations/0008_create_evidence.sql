@@ -1,2 +1,847 @@
--- What must be kept beyond the retention period, and the deletion of all else.
-SELECT;
+-- What must be kept beyond the retention period, the deletion of all else, and what is given away
+-- for training.
+--
+-- A hold covers what one camera saw within a range of time. Covered detections are copied to
+-- held_detections, so that one hold does not keep a whole day of a whole state. The database itself
+-- refuses to delete what a hold covers as long as no copy of it exists, and the copies altogether.
+
+-- Locks, in the order in which they are taken: 7236003 lets one retention run at a time;
+-- 7236004 parts retention (exclusive) from the making of holds (shared).
+
+CREATE TABLE evidence_holds (
+    site text NOT NULL REFERENCES sites,
+    id uuid NOT NULL UNIQUE,
+    camera uuid NOT NULL,
+    starts_at timestamptz NOT NULL,
+    ends_at timestamptz NOT NULL,
+    -- NULL: detections of every pattern.
+    pattern text,
+    ground text NOT NULL,
+    -- Of holds that labels for training make.
+    legal_basis text,
+    -- Both may name a person: texts that can be erased.
+    case_number uuid REFERENCES remarks (id),
+    holder uuid REFERENCES remarks (id),
+    review_at timestamptz,
+    incident uuid,
+    -- Set when the hold is made: from when on nothing in its range had been deleted before. NULL:
+    -- all of it had been.
+    complete boolean NOT NULL DEFAULT true,
+    complete_from timestamptz,
+    created_at timestamptz NOT NULL,
+    created_by uuid NOT NULL,
+    release_requested_at timestamptz,
+    release_requested_by uuid,
+    released_at timestamptz,
+    released_by uuid,
+    -- Whether retention has looked for copies that nothing holds any more.
+    swept boolean NOT NULL DEFAULT false,
+    revision bigint NOT NULL DEFAULT 1,
+    PRIMARY KEY (site, id),
+    FOREIGN KEY (site, camera) REFERENCES cameras (site, id),
+    FOREIGN KEY (site, incident) REFERENCES incidents (site, id),
+    CHECK (ends_at > starts_at),
+    CHECK ((release_requested_at IS NULL) = (release_requested_by IS NULL)),
+    CHECK ((released_at IS NULL) = (released_by IS NULL)),
+    CHECK (released_at IS NOT NULL OR NOT swept)
+);
+GRANT SELECT, INSERT ON evidence_holds TO leitstand;
+GRANT UPDATE (
+    review_at, release_requested_at, release_requested_by, released_at, released_by, revision)
+    ON evidence_holds TO leitstand;
+
+-- Lists are newest first and page by (created_at, id).
+CREATE INDEX evidence_holds_by_age ON evidence_holds (site, created_at, id);
+CREATE INDEX evidence_holds_by_camera ON evidence_holds (camera, created_at, id);
+CREATE INDEX evidence_holds_by_ground ON evidence_holds (site, ground, created_at, id);
+CREATE INDEX evidence_holds_by_case ON evidence_holds (case_number)
+    WHERE case_number IS NOT NULL;
+CREATE INDEX evidence_holds_due ON evidence_holds (site, review_at)
+    WHERE released_at IS NULL AND review_at IS NOT NULL;
+-- Ingest and the guards ask which running holds cover an instant of a camera; of most instants,
+-- which are new, no hold ends later.
+CREATE INDEX evidence_holds_running ON evidence_holds (camera, ends_at)
+    WHERE released_at IS NULL;
+CREATE INDEX evidence_holds_by_end ON evidence_holds (ends_at) WHERE released_at IS NULL;
+CREATE INDEX evidence_holds_to_sweep ON evidence_holds (site, released_at)
+    WHERE released_at IS NOT NULL AND NOT swept;
+
+-- Finds a hold by its case number.
+CREATE INDEX remarks_by_text ON remarks USING hash (text);
+
+-- Copies of what holds cover; they outlive the detections themselves.
+CREATE TABLE held_detections (
+    LIKE detections INCLUDING DEFAULTS,
+    PRIMARY KEY (site, occurred_at, id)
+);
+GRANT SELECT ON held_detections TO leitstand;
+CREATE INDEX held_detections_by_camera ON held_detections (camera, occurred_at, id);
+
+-- What retention keeps of a deleted detection: enough to know it again when a node resends it. About
+-- 190 bytes each with its index; a million detections a day make 70 GB in a year.
+CREATE TABLE detection_keys (
+    site text NOT NULL,
+    id uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    content_hash bytea NOT NULL,
+    alarm uuid,
+    counted_only boolean NOT NULL,
+    PRIMARY KEY (site, occurred_at, id)
+);
+GRANT SELECT ON detection_keys TO leitstand;
+
+-- How many detections of which kind retention has deleted, by the hours in which they happened and
+-- were received. Append-only: a later run adds rows, and no run counts a detection twice.
+CREATE TABLE deleted_detection_counts (
+    site text NOT NULL,
+    camera uuid NOT NULL,
+    pattern text NOT NULL,
+    operating_mode text NOT NULL,
+    model text NOT NULL,
+    occurred_hour timestamptz NOT NULL,
+    received_hour timestamptz NOT NULL,
+    late boolean NOT NULL,
+    counted_only boolean NOT NULL,
+    -- Whether an alarm took it.
+    alarmed boolean NOT NULL,
+    -- 0: confidence below 0.1; 9: from 0.9.
+    confidence_decile smallint NOT NULL CHECK (confidence_decile BETWEEN 0 AND 9),
+    detections bigint NOT NULL CHECK (detections > 0),
+    change bigint NOT NULL
+);
+GRANT SELECT ON deleted_detection_counts TO leitstand;
+CREATE INDEX deleted_detection_counts_by_hour
+    ON deleted_detection_counts (site, occurred_hour);
+
+-- Up to when retention has deleted what a site's detections were.
+CREATE TABLE retention_marks (
+    site text PRIMARY KEY REFERENCES sites,
+    deleted_before timestamptz NOT NULL
+);
+GRANT SELECT ON retention_marks TO leitstand;
+
+-- Partitions that are no part of detections any more, until their keys and counts are kept and they
+-- are dropped.
+CREATE TABLE retiring_partitions (
+    name text PRIMARY KEY,
+    ends_at timestamptz NOT NULL
+);
+
+-- Whether a running hold covers a detection.
+CREATE FUNCTION is_held(camera uuid, pattern text, occurred_at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (
+    SELECT FROM evidence_holds h
+    WHERE h.camera = is_held.camera AND h.released_at IS NULL
+        AND h.starts_at <= is_held.occurred_at AND h.ends_at > is_held.occurred_at
+        AND (h.pattern IS NULL OR h.pattern = is_held.pattern));
+
+-- MARK: Guards, which bind the owner too
+
+-- A detection that a hold covers may go only once its copy exists, and may never be altered.
+CREATE FUNCTION guard_detection() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF is_held(OLD.camera, OLD.pattern, OLD.occurred_at)
+        AND (TG_OP = 'UPDATE' OR NOT EXISTS (
+            SELECT FROM held_detections k
+            WHERE k.site = OLD.site AND k.occurred_at = OLD.occurred_at AND k.id = OLD.id))
+    THEN
+        RAISE 'an evidence hold covers detection % of %', OLD.id, OLD.site
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER guarded BEFORE UPDATE OR DELETE ON detections
+    FOR EACH ROW EXECUTE FUNCTION guard_detection();
+
+CREATE FUNCTION guard_held_detection() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF is_held(OLD.camera, OLD.pattern, OLD.occurred_at) THEN
+        RAISE 'an evidence hold covers detection % of %', OLD.id, OLD.site
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN OLD;
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER guarded BEFORE UPDATE OR DELETE ON held_detections
+    FOR EACH ROW EXECUTE FUNCTION guard_held_detection();
+
+-- A truncation asks no row: none is allowed while a hold covers anything of the table.
+CREATE FUNCTION guard_truncation() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    covers boolean;
+BEGIN
+    EXECUTE format(
+        'SELECT EXISTS (
+            SELECT FROM evidence_holds h
+            JOIN %s d ON d.camera = h.camera
+                AND d.occurred_at >= h.starts_at AND d.occurred_at < h.ends_at
+                AND (h.pattern IS NULL OR d.pattern = h.pattern)
+            WHERE h.released_at IS NULL)',
+        TG_RELID::regclass)
+    INTO covers;
+    IF covers THEN
+        RAISE 'an evidence hold covers detections of %', TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER truncation_guarded BEFORE TRUNCATE ON detections
+    FOR EACH STATEMENT EXECUTE FUNCTION guard_truncation();
+CREATE TRIGGER truncation_guarded BEFORE TRUNCATE ON held_detections
+    FOR EACH STATEMENT EXECUTE FUNCTION guard_truncation();
+
+-- A partition does not inherit its table's guard against truncation: each gets one of its own.
+CREATE FUNCTION guard_partitions() RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    partition regclass;
+BEGIN
+    FOR partition IN
+        SELECT inhrelid::regclass FROM pg_inherits
+        WHERE inhparent = 'detections'::regclass AND NOT EXISTS (
+            SELECT FROM pg_trigger WHERE tgrelid = inhrelid AND tgname = 'truncation_guarded')
+    LOOP
+        EXECUTE format(
+            'CREATE TRIGGER truncation_guarded BEFORE TRUNCATE ON %s
+                FOR EACH STATEMENT EXECUTE FUNCTION guard_truncation()', partition);
+    END LOOP;
+END
+$$;
+DO $$ BEGIN PERFORM guard_partitions(); END $$;
+
+-- As before; what is new is the guard of each partition.
+CREATE OR REPLACE FUNCTION ensure_detection_partitions(first date, last date) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    day date;
+    name text;
+    lower_bound timestamptz;
+    upper_bound timestamptz;
+BEGIN
+    -- Several instances do this at the same time.
+    PERFORM pg_advisory_xact_lock(7236002);
+    FOR day IN SELECT generate_series(first, last, interval '1 day')::date LOOP
+        name := 'detections_' || to_char(day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass(name) IS NOT NULL;
+        lower_bound := day::timestamp AT TIME ZONE 'UTC';
+        upper_bound := (day + 1)::timestamp AT TIME ZONE 'UTC';
+        -- Attaching needs the default partition for itself. A group that has read it and is about
+        -- to write must not wait for us meanwhile, so wait here until no such group is left.
+        LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
+        EXECUTE format('CREATE TABLE %I (LIKE detections INCLUDING DEFAULTS)', name);
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM detections_default
+                WHERE occurred_at >= %L AND occurred_at < %L RETURNING *)
+             INSERT INTO %I SELECT * FROM moved',
+            lower_bound, upper_bound, name);
+        EXECUTE format(
+            'ALTER TABLE detections ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+            name, lower_bound, upper_bound);
+    END LOOP;
+    PERFORM guard_partitions();
+END
+$$;
+
+-- A hold that could be deleted or moved would hold nothing: it ends by its release, once.
+CREATE FUNCTION guard_hold() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_OP <> 'UPDATE'
+        OR (NEW.site, NEW.id, NEW.camera, NEW.starts_at, NEW.ends_at, NEW.ground, NEW.created_at,
+            NEW.created_by)
+            <> (OLD.site, OLD.id, OLD.camera, OLD.starts_at, OLD.ends_at, OLD.ground,
+            OLD.created_at, OLD.created_by)
+        OR NEW.pattern IS DISTINCT FROM OLD.pattern
+        OR OLD.released_at IS NOT NULL
+            AND (NEW.released_at, NEW.released_by)
+                IS DISTINCT FROM (OLD.released_at, OLD.released_by)
+    THEN
+        RAISE 'an evidence hold ends by its release alone'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER guarded BEFORE UPDATE OR DELETE ON evidence_holds
+    FOR EACH ROW EXECUTE FUNCTION guard_hold();
+CREATE TRIGGER truncation_guarded BEFORE TRUNCATE ON evidence_holds
+    FOR EACH STATEMENT EXECUTE FUNCTION guard_hold();
+
+-- Not even a session that replays another server's changes passes by them.
+ALTER TABLE held_detections ENABLE ALWAYS TRIGGER guarded;
+ALTER TABLE held_detections ENABLE ALWAYS TRIGGER truncation_guarded;
+ALTER TABLE evidence_holds ENABLE ALWAYS TRIGGER guarded;
+ALTER TABLE evidence_holds ENABLE ALWAYS TRIGGER truncation_guarded;
+
+-- MARK: Copying
+
+-- Each group of ingest begins by writing to correlation. Waiting for those that have, and keeping
+-- others from it, leaves no detection that neither the hold nor its own insertion copies.
+CREATE FUNCTION prepare_holds() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7236004);
+    LOCK TABLE correlation IN SHARE MODE;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER prepared BEFORE INSERT ON evidence_holds
+    FOR EACH STATEMENT EXECUTE FUNCTION prepare_holds();
+
+-- Says whether retention has been there before. What other running holds have kept is complete.
+CREATE FUNCTION settle_completeness() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    deleted_before timestamptz := (
+        SELECT m.deleted_before FROM retention_marks m WHERE m.site = NEW.site);
+BEGIN
+    NEW.complete := deleted_before IS NULL OR deleted_before <= NEW.starts_at OR coalesce(
+        tstzrange(NEW.starts_at, least(deleted_before, NEW.ends_at)) <@ (
+            SELECT range_agg(tstzrange(h.starts_at, h.ends_at)) FROM evidence_holds h
+            WHERE h.camera = NEW.camera AND h.released_at IS NULL AND h.complete
+                AND (h.pattern IS NULL OR h.pattern = NEW.pattern)
+                AND h.ends_at > NEW.starts_at),
+        false);
+    NEW.complete_from := CASE
+        WHEN NEW.complete THEN NEW.starts_at
+        WHEN deleted_before < NEW.ends_at THEN deleted_before
+    END;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER completeness_settled BEFORE INSERT ON evidence_holds
+    FOR EACH ROW EXECUTE FUNCTION settle_completeness();
+
+CREATE FUNCTION copy_held_detections() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO held_detections
+    SELECT d.* FROM added h
+    JOIN detections d ON d.camera = h.camera AND d.site = h.site
+        AND d.occurred_at >= h.starts_at AND d.occurred_at < h.ends_at
+        AND (h.pattern IS NULL OR d.pattern = h.pattern)
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER copied AFTER INSERT ON evidence_holds
+    REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION copy_held_detections();
+
+-- Detections that arrive while a hold runs which covers them. Mostly no hold ends after the oldest of
+-- them, and this costs one look into an index per statement.
+CREATE FUNCTION copy_arriving_detections() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM evidence_holds h
+        WHERE h.released_at IS NULL AND h.ends_at > (SELECT min(occurred_at) FROM arrived))
+    THEN
+        INSERT INTO held_detections
+        SELECT d.* FROM arrived d
+        WHERE is_held(d.camera, d.pattern, d.occurred_at)
+        ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER copied AFTER INSERT ON detections
+    REFERENCING NEW TABLE AS arrived
+    FOR EACH STATEMENT EXECUTE FUNCTION copy_arriving_detections();
+
+-- MARK: Documents
+
+-- Who and which case appear by remark alone, as the journal keeps this document; readers get the
+-- texts from with_remarks.
+CREATE FUNCTION evidence_hold_document(hold evidence_holds) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', hold.id,
+    'site', hold.site,
+    'camera', hold.camera,
+    'from', rfc3339(hold.starts_at),
+    'to', rfc3339(hold.ends_at),
+    'pattern', hold.pattern,
+    'ground', hold.ground,
+    'legal_basis', hold.legal_basis,
+    'case_number', (
+        SELECT json_build_object(
+            'remark', r.id, 'hash', encode(sha256(r.salt || convert_to(r.text, 'UTF8')), 'hex'))
+        FROM remarks r WHERE r.id = hold.case_number),
+    'holder', (
+        SELECT json_build_object(
+            'remark', r.id, 'hash', encode(sha256(r.salt || convert_to(r.text, 'UTF8')), 'hex'))
+        FROM remarks r WHERE r.id = hold.holder),
+    'review_at', rfc3339(hold.review_at),
+    'incident', hold.incident,
+    'complete', hold.complete,
+    'complete_from', rfc3339(hold.complete_from),
+    'created_at', rfc3339(hold.created_at),
+    'created_by', json_build_object('token', hold.created_by),
+    'release_requested_at', rfc3339(hold.release_requested_at),
+    'release_requested_by', CASE WHEN hold.release_requested_by IS NOT NULL
+        THEN json_build_object('token', hold.release_requested_by) END,
+    'released_at', rfc3339(hold.released_at),
+    'released_by', CASE WHEN hold.released_by IS NOT NULL
+        THEN json_build_object('token', hold.released_by) END);
+
+-- MARK: Retention
+
+-- Keeps keys and counts of what `due` selects or deletes, and tells how many that were, how many of
+-- them a hold keeps as copies, and the SHA-256 of the others: of id and time (microseconds since
+-- 1970, 8 bytes) of each, by time and id.
+CREATE FUNCTION settle_due_detections(
+    due text, change bigint, OUT due_count bigint, OUT held_count bigint, OUT hash bytea,
+    OUT oldest timestamptz, OUT newest timestamptz
+)
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    EXECUTE
+        'WITH due AS (' || due || '),
+        keys AS (
+            INSERT INTO detection_keys
+            SELECT site, id, occurred_at, content_hash, alarm, counted_only FROM due
+            ON CONFLICT DO NOTHING
+        ), counts AS (
+            INSERT INTO deleted_detection_counts
+            SELECT site, camera, pattern, operating_mode, model,
+                date_trunc(''hour'', occurred_at, ''UTC''),
+                date_trunc(''hour'', received_at, ''UTC''),
+                late, counted_only, alarm IS NOT NULL,
+                least(floor(confidence * 10), 9)::smallint, count(*), $1
+            FROM due
+            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        ), settled AS (
+            SELECT id, occurred_at, is_held(camera, pattern, occurred_at) AS held FROM due
+        )
+        SELECT count(*), count(*) FILTER (WHERE held),
+            sha256(coalesce(
+                string_agg(
+                    uuid_send(id) || int8send((extract(epoch FROM occurred_at) * 1000000)::bigint),
+                    '''' ORDER BY occurred_at, id) FILTER (WHERE NOT held),
+                '''')),
+            min(occurred_at), max(occurred_at)
+        FROM settled'
+    INTO due_count, held_count, hash, oldest, newest USING change;
+END
+$$;
+
+-- One row of the journal per site and run. Due is what the period has run out for; of this, what a
+-- hold keeps has left the detections, but not its copy.
+CREATE FUNCTION journal_retention(
+    change bigint, ordinal integer, site text, deleted_before timestamptz, due bigint, held bigint,
+    hash bytea, oldest timestamptz, newest timestamptz, copies bigint
+) RETURNS void
+LANGUAGE sql SET search_path = public, pg_temp
+BEGIN ATOMIC
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+    SELECT journal_retention.change, journal_retention.ordinal, 'retention.completed', s.id, s.id,
+        clock_timestamp(), json_build_object(
+            'site', s.id,
+            'retention_hours', s.retention_hours,
+            'deleted_before', rfc3339(journal_retention.deleted_before),
+            'due', due,
+            'deleted', due - held,
+            'kept_by_hold', held,
+            'hash', encode(hash, 'hex'),
+            'oldest', rfc3339(oldest),
+            'newest', rfc3339(newest),
+            'released_copies_deleted', copies)
+    FROM sites s WHERE s.id = journal_retention.site;
+    INSERT INTO retention_marks AS m
+    SELECT journal_retention.site, journal_retention.deleted_before
+    WHERE journal_retention.deleted_before IS NOT NULL
+    ON CONFLICT (site) DO UPDATE
+    SET deleted_before = greatest(m.deleted_before, excluded.deleted_before);
+END;
+
+-- Copies whatever running holds cover in a range of a table of detections and nobody has copied. The
+-- making of holds and each insertion have done so before; a deletion does not rely on it.
+CREATE FUNCTION copy_remaining(source regclass, site text, upper timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO held_detections
+        SELECT d.* FROM evidence_holds h
+        JOIN %s d ON d.camera = h.camera AND d.site = h.site
+            AND d.occurred_at >= h.starts_at AND d.occurred_at < least(h.ends_at, $2)
+            AND (h.pattern IS NULL OR d.pattern = h.pattern)
+        WHERE h.released_at IS NULL AND ($1 IS NULL OR h.site = $1)
+        ON CONFLICT DO NOTHING', source)
+    USING site, upper;
+END
+$$;
+
+-- Drops a partition that has left detections, once what must stay of it is kept.
+CREATE FUNCTION drop_retiring_partition(partition retiring_partitions) RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+<<dropping>>
+DECLARE
+    change bigint := nextval('changes');
+    ordinal integer := 0;
+    total bigint := 1;
+    site text;
+    settled record;
+BEGIN
+    PERFORM copy_remaining(to_regclass(partition.name), NULL, 'infinity');
+    FOR site IN EXECUTE format('SELECT DISTINCT site FROM %I ORDER BY 1', partition.name) LOOP
+        settled := settle_due_detections(
+            format('SELECT * FROM %I WHERE site = %L', partition.name, site), change);
+        ordinal := ordinal + 1;
+        total := total + settled.due_count;
+        PERFORM journal_retention(
+            change, ordinal, site, partition.ends_at, settled.due_count, settled.held_count,
+            settled.hash, settled.oldest, settled.newest, 0);
+    END LOOP;
+    EXECUTE format('DROP TABLE %I', partition.name);
+    DELETE FROM retiring_partitions r WHERE r.name = partition.name;
+    IF ordinal > 0 THEN
+        PERFORM append_position(change);
+    END IF;
+    RETURN total;
+END
+$$;
+
+-- Takes the oldest day out of detections whose every row every site must delete. Only this needs
+-- detections for itself, and for no longer than it takes; its rows are settled in the next run.
+CREATE FUNCTION retire_partition() RETURNS boolean
+LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+    due_before timestamptz := (
+        SELECT clock_timestamp() - max(retention_hours) * interval '1 hour' FROM sites);
+    name text;
+    ends_at timestamptz;
+BEGIN
+    SELECT c.relname, ((right(c.relname, 8)::date + 1)::timestamp AT TIME ZONE 'UTC')
+    INTO name, ends_at
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'detections'::regclass AND c.relname ~ '^detections_[0-9]{8}$'
+    ORDER BY c.relname LIMIT 1;
+    IF name IS NULL OR ends_at > due_before OR due_before IS NULL THEN
+        RETURN false;
+    END IF;
+    LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
+    EXECUTE format('ALTER TABLE detections DETACH PARTITION %I', name);
+    INSERT INTO retiring_partitions VALUES (name, ends_at);
+    RETURN true;
+EXCEPTION
+    -- Whoever reads detections for so long must not make ingest wait behind us.
+    WHEN lock_not_available THEN RETURN false;
+END
+$$;
+
+-- Deletes the due detections of one site, at most those of one day (UTC), and the copies that no hold
+-- covers any more.
+CREATE FUNCTION delete_due_rows() RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+<<deleting>>
+DECLARE
+    site text;
+    due_before timestamptz;
+    oldest_due timestamptz;
+    upper timestamptz;
+    change bigint;
+    copies bigint;
+    total bigint := 1;
+    settled record;
+BEGIN
+    SELECT s.id, s.due_before, old.occurred_at INTO site, due_before, oldest_due
+    FROM (
+        SELECT id, clock_timestamp() - retention_hours * interval '1 hour' AS due_before FROM sites
+    ) s
+    CROSS JOIN LATERAL (
+        SELECT d.occurred_at FROM detections d
+        WHERE d.site = s.id AND d.occurred_at < s.due_before
+        ORDER BY d.occurred_at LIMIT 1
+    ) old
+    ORDER BY old.occurred_at LIMIT 1;
+    IF FOUND THEN
+        upper := least(due_before, date_trunc('day', oldest_due, 'UTC') + interval '24 hours');
+    ELSE
+        SELECT h.site, clock_timestamp() - s.retention_hours * interval '1 hour'
+        INTO site, due_before
+        FROM evidence_holds h JOIN sites s ON s.id = h.site
+        WHERE h.released_at IS NOT NULL AND NOT h.swept
+            AND (h.ends_at <= clock_timestamp() - s.retention_hours * interval '1 hour'
+                OR EXISTS (
+                    SELECT FROM held_detections k
+                    WHERE k.camera = h.camera AND k.occurred_at >= h.starts_at
+                        AND k.occurred_at < clock_timestamp() - s.retention_hours * interval '1 hour'
+                        AND (h.pattern IS NULL OR k.pattern = h.pattern)
+                        AND NOT is_held(k.camera, k.pattern, k.occurred_at)))
+        LIMIT 1;
+        IF NOT FOUND THEN
+            RETURN 0;
+        END IF;
+    END IF;
+    change := nextval('changes');
+    IF upper IS NOT NULL THEN
+        PERFORM copy_remaining('detections', site, upper);
+        settled := settle_due_detections(
+            format(
+                'DELETE FROM detections WHERE site = %L AND occurred_at < %L RETURNING *',
+                site, upper),
+            change);
+        total := total + settled.due_count;
+    END IF;
+    WITH released AS (
+        UPDATE evidence_holds h SET swept = h.ends_at <= due_before
+        WHERE h.site = deleting.site AND h.released_at IS NOT NULL AND NOT h.swept
+            AND h.starts_at < due_before
+        RETURNING h.camera, h.starts_at, least(h.ends_at, due_before) AS ends_at, h.pattern
+    )
+    DELETE FROM held_detections k USING released r
+    WHERE k.camera = r.camera AND k.occurred_at >= r.starts_at AND k.occurred_at < r.ends_at
+        AND (r.pattern IS NULL OR k.pattern = r.pattern)
+        AND NOT is_held(k.camera, k.pattern, k.occurred_at);
+    GET DIAGNOSTICS copies = ROW_COUNT;
+    IF upper IS NULL THEN
+        PERFORM journal_retention(
+            change, 1, site, NULL, 0, 0, sha256(''), NULL, NULL, copies);
+    ELSE
+        PERFORM journal_retention(
+            change, 1, site, upper, settled.due_count, settled.held_count, settled.hash,
+            settled.oldest, settled.newest, copies);
+    END IF;
+    PERFORM append_position(change);
+    RETURN total + copies;
+END
+$$;
+
+-- Deletes a part of what is due: a day that is past every site's period as a whole, else one site's
+-- rows of one day. Any instance may call it, again and again until it returns 0; of several at once
+-- one works. Runs with the owner's rights, as the runtime role may delete no detection.
+CREATE FUNCTION run_retention() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    partition retiring_partitions;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7236003) THEN
+        RETURN 0;
+    END IF;
+    SELECT * INTO partition FROM retiring_partitions ORDER BY name LIMIT 1;
+    IF FOUND THEN
+        PERFORM pg_advisory_xact_lock(7236004);
+        RETURN drop_retiring_partition(partition);
+    END IF;
+    IF retire_partition() THEN
+        RETURN 1;
+    END IF;
+    PERFORM pg_advisory_xact_lock(7236004);
+    RETURN delete_due_rows();
+END
+$$;
+
+-- Those of the asked that retention has deleted. A partition that is about to be dropped is looked into
+-- first: once it is gone, its keys are there.
+CREATE FUNCTION deleted_detections(sites text[], ids uuid[], times timestamptz[])
+RETURNS TABLE (ordinal bigint, content_hash bytea, alarm uuid, counted_only boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    retiring text;
+BEGIN
+    FOR retiring IN SELECT r.name FROM retiring_partitions r LOOP
+        BEGIN
+            RETURN QUERY EXECUTE format(
+                'SELECT asked.ordinal, d.content_hash, d.alarm, d.counted_only
+                FROM unnest($1, $2, $3) WITH ORDINALITY AS asked (site, id, occurred_at, ordinal)
+                JOIN %I d ON d.site = asked.site AND d.occurred_at = asked.occurred_at
+                    AND d.id = asked.id', retiring)
+            USING sites, ids, times;
+        EXCEPTION
+            WHEN undefined_table THEN NULL;
+        END;
+    END LOOP;
+    RETURN QUERY
+    SELECT asked.ordinal, k.content_hash, k.alarm, k.counted_only
+    FROM unnest(sites, ids, times) WITH ORDINALITY AS asked (site, id, occurred_at, ordinal)
+    JOIN detection_keys k ON k.site = asked.site AND k.occurred_at = asked.occurred_at
+        AND k.id = asked.id;
+END
+$$;
+
+-- MARK: Labels
+
+-- The verdicts and missed matters that are labels for training, in the order in which they became
+-- known. A change that makes or alters a label adds a row; what it says is in the journal.
+CREATE TABLE labels (
+    position bigint NOT NULL,
+    ordinal integer NOT NULL,
+    change bigint NOT NULL,
+    site text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('alarm', 'incident')),
+    subject uuid NOT NULL,
+    -- What the label says; another event that says the same makes no label.
+    content text NOT NULL,
+    withdrawn boolean NOT NULL,
+    -- The label of the same subject before.
+    supersedes_position bigint,
+    supersedes_ordinal integer,
+    PRIMARY KEY (position, ordinal)
+);
+GRANT SELECT ON labels TO leitstand;
+CREATE INDEX labels_by_site ON labels (site, position, ordinal);
+CREATE INDEX labels_by_subject ON labels (subject, position, ordinal);
+
+-- Appends the label that a row of the journal makes, if it makes one.
+CREATE FUNCTION append_label(
+    "position" bigint, change bigint, ordinal integer, event text, site text, subject uuid,
+    document json
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    is_alarm boolean := event LIKE 'alarm.%';
+    is_label boolean := is_alarm
+        OR document ->> 'assessment' = 'missed' AND document ->> 'retracted_at' IS NULL;
+    content text;
+    earlier labels;
+BEGIN
+    SELECT * INTO earlier FROM labels l
+    WHERE l.subject = append_label.subject
+    ORDER BY l.position DESC, l.ordinal DESC LIMIT 1;
+    IF NOT is_label AND (earlier IS NULL OR earlier.withdrawn) THEN
+        RETURN;
+    END IF;
+    content := CASE
+        WHEN NOT is_label THEN 'withdrawn'
+        WHEN is_alarm THEN concat_ws(
+            ' ', document ->> 'verdict', document ->> 'dismissal_reason')
+        ELSE concat_ws(
+            ' ', document ->> 'pattern', document ->> 'occurred_at', document ->> 'cameras')
+    END;
+    IF content = earlier.content THEN
+        RETURN;
+    END IF;
+    INSERT INTO labels
+    VALUES (
+        append_label."position", ordinal, change, site, CASE WHEN is_alarm THEN 'alarm' ELSE 'incident' END,
+        subject, content, NOT is_label, earlier.position, earlier.ordinal);
+END
+$$;
+
+-- Runs at COMMIT, when the change has its position, and only for the events that can make a label.
+CREATE FUNCTION append_journaled_label() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM append_label(
+        p.position, NEW.change, NEW.ordinal, NEW.event, NEW.site, NEW.subject::uuid, NEW.document)
+    FROM positions p WHERE p.change = NEW.change;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER label_appended AFTER INSERT ON journal
+    DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (
+        NEW.event IN ('alarm.confirmed', 'alarm.dismissed', 'incident.created', 'incident.changed',
+            'incident.assessed', 'incident.retracted'))
+    EXECUTE FUNCTION append_journaled_label();
+
+-- The verdicts that were given before there were labels.
+DO $$
+DECLARE
+    past record;
+BEGIN
+    FOR past IN
+        SELECT p.position, j.* FROM journal j JOIN positions p USING (change)
+        WHERE j.event IN ('alarm.confirmed', 'alarm.dismissed')
+        ORDER BY p.position, j.ordinal
+    LOOP
+        PERFORM append_label(
+            past.position, past.change, past.ordinal, past.event, past.site, past.subject::uuid,
+            past.document);
+    END LOOP;
+END
+$$;
+
+-- What a label is about: which camera, from when to when.
+CREATE FUNCTION label_scenes(label labels)
+RETURNS TABLE (camera uuid, pattern text, starts_at timestamptz, ends_at timestamptz)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT a.camera, a.pattern, a.started_at, a.last_detection_at + interval '1 microsecond'
+    FROM alarms a
+    WHERE label.kind = 'alarm' AND a.site = label.site AND a.id = label.subject
+    UNION ALL
+    -- As far around a missed matter as an alarm would have counted as its detection.
+    SELECT c.camera, i.pattern, i.occurred_at - interval '60 seconds',
+        i.occurred_at + interval '120 seconds'
+    FROM incidents i
+    JOIN incident_cameras c ON c.site = i.site AND c.incident = i.id
+    WHERE label.kind = 'incident' AND NOT label.withdrawn AND i.site = label.site
+        AND i.id = label.subject AND i.pattern IS NOT NULL;
+END;
+
+-- A label as it is given away: nothing in it is about persons.
+CREATE FUNCTION label_document(label labels, detections_max integer) RETURNS json
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH entry AS (
+        SELECT j.document, j.occurred_at FROM journal j
+        WHERE j.change = label.change AND j.ordinal = label.ordinal
+    ), seen AS (
+        SELECT k.*, row_number() OVER (ORDER BY k.occurred_at, k.id) AS place
+        FROM label_scenes(label) scene
+        JOIN held_detections k ON k.camera = scene.camera
+            AND k.occurred_at >= scene.starts_at AND k.occurred_at < scene.ends_at
+            AND k.pattern = scene.pattern
+        WHERE label.kind = 'incident' OR k.operating_mode = (
+            SELECT document ->> 'operating_mode' FROM entry)
+    )
+    SELECT json_build_object(
+        'id', label.position || '.' || label.ordinal,
+        'supersedes', label.supersedes_position || '.' || label.supersedes_ordinal,
+        'kind', label.kind,
+        'subject', label.subject,
+        'site', label.site,
+        'verdict', CASE
+            WHEN label.withdrawn THEN 'withdrawn'
+            WHEN label.kind = 'incident' THEN 'missed'
+            ELSE document ->> 'verdict' END,
+        'reason', document ->> 'dismissal_reason',
+        'judged_at', rfc3339(entry.occurred_at),
+        'pattern', document ->> 'pattern',
+        'operating_mode', document ->> 'operating_mode',
+        'cameras', CASE WHEN label.kind = 'incident' THEN document -> 'cameras'
+            ELSE json_build_array(document ->> 'camera') END,
+        'model', coalesce(
+            document ->> 'model',
+            (SELECT s.model FROM seen s WHERE s.alarm = label.subject
+                ORDER BY s.place LIMIT 1)),
+        'rule_version', document -> 'rule_version',
+        'occurred_at', document ->> 'occurred_at',
+        'raised_at', document ->> 'raised_at',
+        'cleared_at', (SELECT rfc3339(a.cleared_at) FROM alarms a
+            WHERE label.kind = 'alarm' AND a.site = label.site AND a.id = label.subject),
+        'detections', coalesce(
+            (SELECT json_agg(
+                    json_build_object(
+                        'id', s.id,
+                        'camera', s.camera,
+                        'model', s.model,
+                        'confidence', s.confidence,
+                        'occurred_at', rfc3339(s.occurred_at),
+                        'ended_at', rfc3339(s.ended_at),
+                        'raised', s.alarm IS NOT NULL,
+                        'boxes', s.payload -> 'boxes',
+                        'keypoints', s.payload -> 'keypoints',
+                        'track', s.payload -> 'track',
+                        'recording', s.payload -> 'recording')
+                    ORDER BY s.place)
+                FROM seen s WHERE s.place <= detections_max),
+            '[]'),
+        'detections_omitted',
+            (SELECT greatest(count(*) - detections_max, 0) FROM seen))
+    FROM entry;
+END;
