@@ -48,6 +48,8 @@ public final class API: Responder {
         addAreas()
         addCameras()
         addNodes()
+        addHeartbeats()
+        addCoverage()
         addDetections()
         addAlarms()
         addStream()
@@ -85,6 +87,9 @@ public final class API: Responder {
         hub.take(events, head: head)
         for token in revoked { revoke(token, on: loop) }
     }
+
+    /// Takes over how many nodes are lost now.
+    public func observe(lostNodes count: Int) { metrics.lostNodes = count }
 
     // MARK: Responding
 

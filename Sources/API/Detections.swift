@@ -160,7 +160,7 @@ extension IncomingDetection {
         let confidence = reader.requiredNumber("confidence", in: 0...1)
         let occurredAt = reader.requiredTime("occurred_at")
         let endedAt = reader.optionalTime("ended_at")
-        let model = reader.optionalLine("model", length: 1...100)
+        let model = reader.optionalLine("model", length: 1...200)
         let mode = reader.optionalCase("operating_mode", of: OperatingMode.self)
         let evidence = Evidence(&reader)
         reader.rejectUnknown()

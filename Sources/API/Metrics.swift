@@ -20,6 +20,8 @@ struct Metrics: Sendable {
     private var connectionsRefused: UInt64 = 0
     private var peerFailures: UInt64 = 0
     var streamReaders = 0
+    /// As the loop that watches the nodes last saw it; 0 on the others.
+    var lostNodes = 0
 
     mutating func count(pattern: String, method: Method, status: Int, duration: Duration) {
         // A method is the client's own text; only known ones may become label values.
@@ -60,6 +62,7 @@ struct Metrics: Sendable {
         connectionsRefused += other.connectionsRefused
         peerFailures += other.peerFailures
         streamReaders += other.streamReaders
+        lostNodes += other.lostNodes
     }
 
     /// Prometheus' text format, version 0.0.4.
@@ -109,6 +112,9 @@ struct Metrics: Sendable {
         text.sample("leitstand_peer_failures_total", "", Double(peerFailures))
         text.family("leitstand_stream_readers", "gauge", "Live streams open now.")
         text.sample("leitstand_stream_readers", "", Double(streamReaders))
+        text.family(
+            "leitstand_nodes_lost", "gauge", "Analytics nodes that have missed three heartbeats.")
+        text.sample("leitstand_nodes_lost", "", Double(lostNodes))
         return text.text
     }
 }

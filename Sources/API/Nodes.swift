@@ -9,8 +9,10 @@ extension API {
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
+            let lost = query.bool("lost")
             try query.finish()
-            return .page(try await api.database.nodes(of: site, page), for: call.request)
+            return .page(
+                try await api.database.nodes(of: site, lost: lost, page), for: call.request)
         }
         add(.post, "/v1/nodes", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()
@@ -38,13 +40,19 @@ extension API {
     }
 }
 
+private let heartbeatSecondsRange = 1...3_600
+
 extension NewNode {
     init?(_ reader: inout ObjectReader) {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         let name = reader.requiredLine("name", length: 1...200)
         let model = reader.requiredLine("model", length: 1...100)
+        let version = reader.optionalLine("model_version", length: 1...99)
+        let seconds = reader.optionalInteger("heartbeat_seconds", in: heartbeatSecondsRange)
         guard let site, let name, let model else { return nil }
         self.init(site: site, name: name, model: model)
+        modelVersion = version
+        if let seconds { heartbeatSeconds = seconds }
     }
 }
 
@@ -53,5 +61,12 @@ extension NodeChange {
         self.init()
         if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
         if reader.contains("model") { model = reader.requiredLine("model", length: 1...100) }
+        if reader.contains("model_version") {
+            modelVersion = .some(reader.optionalLine("model_version", length: 1...99))
+        }
+        if reader.contains("heartbeat_seconds") {
+            heartbeatSeconds = reader.requiredInteger(
+                "heartbeat_seconds", in: heartbeatSecondsRange)
+        }
     }
 }

@@ -4,8 +4,11 @@ import PostgreSQL
 public struct NewNode: Sendable {
     public var site: SiteID
     public var name: String
-    /// The version of the model that it runs, unless a detection names another.
+    /// The name of the model that it runs, unless a detection names another.
     public var model: String
+    public var modelVersion: String?
+    /// How often it is to send a heartbeat.
+    public var heartbeatSeconds = 10
 
     public init(site: SiteID, name: String, model: String) {
         self.site = site
@@ -14,10 +17,12 @@ public struct NewNode: Sendable {
     }
 }
 
-/// What to change of a node; nil leaves it.
+/// What to change of a node; nil leaves it, and an inner nil removes the value.
 public struct NodeChange: Sendable {
     public var name: String?
     public var model: String?
+    public var modelVersion: String??
+    public var heartbeatSeconds: Int?
 
     public init() {}
 }
@@ -31,7 +36,9 @@ extension Database {
             .nodes, ConfigurationKey(id), of: node.site,
             columns: [
                 ("site", .text(node.site)), ("id", .uuid(id)), ("name", .text(node.name)),
-                ("model", .text(node.model)), ("created_at", .time(instant)),
+                ("model", .text(node.model)), ("model_version", .text(node.modelVersion)),
+                ("heartbeat_seconds", .int32(Int32(node.heartbeatSeconds))),
+                ("created_at", .time(instant)),
             ], by: author, at: instant)
     }
 
@@ -46,14 +53,22 @@ extension Database {
         var columns: [(name: String, value: Parameter)] = []
         if let name = change.name { columns.append(("name", .text(name))) }
         if let model = change.model { columns.append(("model", .text(model))) }
+        if let version = change.modelVersion { columns.append(("model_version", .text(version))) }
+        if let seconds = change.heartbeatSeconds {
+            columns.append(("heartbeat_seconds", .int32(Int32(seconds))))
+        }
         return try await self.change(
             .nodes, ConfigurationKey(id), only: site, if: precondition, set: columns,
             by: author, at: instant)
     }
 
-    public func nodes(of site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+    public func nodes(of site: SiteID?, lost: Bool? = nil, _ request: PageRequest)
+        async throws(StoreError) -> Page
+    {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
+        // Spelled out, a filter is one that the index of the lost serves.
+        if let lost { query.filter(lost ? "t.lost" : "NOT t.lost") }
         return try await list(.nodes, query, request)
     }
 }

@@ -1,4 +1,5 @@
 import API
+import ControlCentre
 import EventLoop
 import Logging
 import Server
@@ -12,6 +13,8 @@ final class LoopUnit {
 
     /// How soon after it is due an alarm is cleared at the latest, or an extension journaled.
     private static let clearInterval: Duration = .milliseconds(500)
+    /// How soon after it has missed its third heartbeat a node is reported at the latest.
+    private static let nodeInterval: Duration = .seconds(1)
     /// Partitions are made days ahead; this often is looked whether one is missing.
     private static let partitionInterval: Duration = .seconds(3_600)
 
@@ -37,9 +40,10 @@ final class LoopUnit {
         }
     }
 
-    /// Clears alarms and makes partitions, for the whole process.
+    /// Clears alarms, reports lost nodes and makes partitions, for the whole process.
     func keepHouse(on loop: isolated EventLoop) {
         Task { await self.clearAlarms(on: loop) }
+        Task { await self.watchNodes(on: loop) }
         Task { await self.makePartitions(on: loop) }
     }
 
@@ -53,6 +57,27 @@ final class LoopUnit {
                 logger.debug("clearing alarms: \(reason)")
             } catch {
                 logger.error("clearing alarms: \(error)")
+            }
+        }
+    }
+
+    private func watchNodes(on loop: isolated EventLoop) async {
+        // While PostgreSQL is away no heartbeat can be taken, and no node misses one.
+        var servingSince: Timestamp?
+        while !api.isDraining {
+            await loop.sleep(for: Self.nodeInterval)
+            let since = servingSince ?? .now()
+            do throws(StoreError) {
+                api.observe(
+                    lostNodes: try await api.database.reportLostNodes(servingSince: since))
+                servingSince = since
+            } catch {
+                servingSince = nil
+                if case .unavailable(let reason) = error {
+                    logger.debug("watching nodes: \(reason)")
+                } else {
+                    logger.error("watching nodes: \(error)")
+                }
             }
         }
     }

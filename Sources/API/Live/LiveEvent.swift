@@ -36,6 +36,7 @@ public struct LiveEvent: Sendable {
         for resource in ["site", "area", "camera", "node"] {
             types.formUnion([resource, "\(resource).created", "\(resource).changed"])
         }
+        types.formUnion(["node.lost", "node.returned", "node.status-changed"])
         return types
     }()
 
