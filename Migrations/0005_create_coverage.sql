@@ -147,7 +147,8 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT c.id FROM cameras c
             WHERE c.site = sender.site AND (c.id = s.id OR c.key = s.name)
-            ORDER BY (c.id = s.id) DESC NULLS LAST LIMIT 1
+            -- A key may have passed from a camera that was removed to another.
+            ORDER BY (c.id = s.id) DESC NULLS LAST, c.removed_at DESC NULLS FIRST LIMIT 1
         ) camera ON true
     ), permitted AS (
         SELECT p.pattern FROM site_patterns p

@@ -162,7 +162,7 @@ def test_an_undocumented_method_is_405_with_those_allowed(
         "/v2/sites",
         "/V1/sites",
         "/v1/sites/mannheim/cameras",
-        "/v1/nodes/0199a2b0-ffff-7000-8000-ffffffffffff/heartbeat",
+        "/v1/nodes/0199a2b0-ffff-7000-8000-ffffffffffff/heartbeats",
         "/v1/alarms/steps/more",
         "/v1/alarms/0199a2b0-ffff-7000-8000-ffffffffffff/delete",
         "/v1/alarms/0199a2b0-ffff-7000-8000-ffffffffffff/history/1",
@@ -213,7 +213,13 @@ def test_a_resource_is_created_read_listed_and_changed(
             "longitude": 8.4661,
             "live_url": "https://video.example/paradeplatz-2",
         },
-        "nodes": {"site": site.id, "name": "Analyse 2", "model": "pose-2026.10"},
+        "nodes": {
+            "site": site.id,
+            "name": "Analyse 2",
+            "model": "pose",
+            "model_version": "2026.10",
+            "heartbeat_seconds": 5,
+        },
     }[kind]
 
     response = administrator.post(f"/v1/{kind}", json=input)
@@ -380,6 +386,102 @@ def test_another_site_does_not_exist_for_a_token_of_one_site(site: Site, other_s
         refused(observer, "GET", path, 404, "site.unknown", params={"site": other_site.id})
         assert {item["site"] for item in pages(observer, path)} <= {site.id}
     refused(observer, "POST", f"/v1/alarms/{alarm['id']}/confirm", 404, "alarm.unknown")
+
+
+# Heartbeats and coverage
+
+
+def test_a_heartbeat_tells_what_the_node_does_for_its_cameras(site: Site, other_site: Site) -> None:
+    node, observer = site.client("node"), site.client("observer")
+    path = f"/v1/nodes/{site.node}"
+    before = call(observer, "GET", path, 200)
+    assert (before["last_heartbeat_at"], before["lost"], before["queue_length"]) == (
+        None,
+        False,
+        None,
+    )
+
+    entries = [
+        {"camera": site.camera_key, "status": "analysing"},
+        {"camera": site.camera, "pattern": "kicking", "status": "blind"},
+        {"camera": other_site.camera, "status": "analysing"},
+        {"camera": site.camera, "pattern": "dancing", "status": "off"},
+        {"camera": site.camera, "status": "off"},
+    ]
+    heartbeat = {"sent_at": instant(), "queue_length": 7, "cameras": entries}
+    receipt = call(node, "POST", f"{path}/heartbeat", 200, json=heartbeat)
+
+    received = datetime.fromisoformat(receipt["received_at"])
+    assert datetime.fromisoformat(receipt["next_due_at"]) - received == timedelta(seconds=10)
+    assert [
+        (entry["camera"], entry["problem"]["code"], entry["problem"]["errors"][0]["pointer"])
+        for entry in receipt["refused"]
+    ] == [
+        (other_site.camera, "heartbeat.unknown-camera", "/cameras/2/camera"),
+        (site.camera, "heartbeat.pattern-not-permitted", "/cameras/3/pattern"),
+        (site.camera, "heartbeat.repeated-camera", "/cameras/4/camera"),
+    ]
+    after = call(observer, "GET", path, 200)
+    assert after == before | {"last_heartbeat_at": receipt["received_at"], "queue_length": 7}
+    assert pages(observer, "/v1/nodes", lost="false") == [after]
+    assert pages(observer, "/v1/nodes", lost="true") == []
+
+    period = {"from": instant(hours=1), "to": instant(hours=-1)}
+    for role in ("observer", "statistician"):
+        items = pages(site.client(role), "/v1/coverage", limit=4, camera=site.camera, **period)
+        for pattern in ("hitting", "kicking"):
+            seen = {
+                item["state"]: (item["from"], item["to"])
+                for item in items
+                if item["pattern"] == pattern and item["from"] == receipt["received_at"]
+            }
+            state = {"hitting": "analysed", "kicking": "blind"}[pattern]
+            assert seen == {state: (receipt["received_at"], receipt["next_due_at"])}
+    hitting = pages(observer, "/v1/coverage", pattern="hitting", limit=1, **period)
+    assert [item["state"] for item in hitting] == ["unknown", "analysed", "unknown"]
+    assert hitting == [item for item in items if item["pattern"] == "hitting"]
+    assert pages(observer, "/v1/coverage", camera=other_site.camera, **period) == []
+
+
+def test_a_heartbeat_that_is_not_as_described_is_refused(site: Site, other_site: Site) -> None:
+    node, path = site.client("node"), f"/v1/nodes/{site.node}/heartbeat"
+    entry = {"camera": site.camera, "status": "analysing"}
+
+    def pointers(**members: Any) -> list[str]:
+        body = {"queue_length": 0, "cameras": [entry]} | members
+        problem = refused(node, "POST", path, 422, "body.invalid", json=body)
+        return [error["pointer"] for error in problem["errors"]]
+
+    assert pointers(queue_length=-1) == ["/queue_length"]
+    assert pointers(queue_length=None) == ["/queue_length"]
+    assert pointers(sent_at="2026-11-24T12:00:00") == ["/sent_at"]
+    assert pointers(cameras=[entry | {"status": "asleep"}]) == ["/cameras/0/status"]
+    assert pointers(cameras=[entry, {"status": "off"}]) == ["/cameras/1/camera"]
+    assert pointers(cameras=[entry | {"colour": "red"}]) == ["/cameras/0/colour"]
+    assert pointers(cameras=[entry] * 2_001) == ["/cameras"]
+    foreign = f"/v1/nodes/{other_site.node}/heartbeat"
+    body = {"queue_length": 0, "cameras": []}
+    refused(node, "POST", foreign, 404, "node.unknown", json=body)
+    call(node, "POST", path, 200, json=body)
+
+
+def test_coverage_needs_a_period_of_at_most_a_leap_year(site: Site) -> None:
+    observer, path = site.client("observer"), "/v1/coverage"
+
+    def parameters(**given: str) -> list[tuple[str, str]]:
+        problem = refused(observer, "GET", path, 422, "parameter.invalid", params=given)
+        return [(error["parameter"], error["code"]) for error in problem["errors"]]
+
+    begin, midnight = {"from": "2024-01-01T00:00:00Z"}, "T00:00:00Z"
+    assert parameters() == [("from", "missing"), ("to", "missing")]
+    assert parameters(**begin) == [("to", "missing")]
+    assert parameters(to="soon", **begin) == [("to", "invalid")]
+    assert parameters(to=f"2024-01-01{midnight}", **begin) == [("to", "out-of-range")]
+    assert parameters(to=f"2025-01-02{midnight}", **begin) == [("to", "out-of-range")]
+    assert pages(observer, path, to=f"2025-01-01{midnight}", **begin) == []
+    period = begin | {"to": f"2024-02-01{midnight}"}
+    refused(observer, "GET", path, 422, "cursor.invalid", params=period | {"cursor": "bm8"})
+    refused(observer, "GET", path, 404, "site.unknown", params=period | {"site": "elsewhere"})
 
 
 # Detections
