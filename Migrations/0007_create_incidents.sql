@@ -146,7 +146,7 @@ BEGIN ATOMIC
 END;
 
 -- The note appears by its remark alone: the journal keeps this document, and what a person wrote
--- must stay erasable. Readers get the text from readable.
+-- must stay erasable. Readers get the text from with_remarks.
 CREATE FUNCTION incident_document(incident incidents) RETURNS json
 LANGUAGE sql STABLE
 RETURN json_build_object(
@@ -217,21 +217,6 @@ RETURN json_build_object(
     'completed_at', rfc3339(intervention.completed_at),
     'cancelled_at', rfc3339(intervention.cancelled_at),
     'created_at', rfc3339(intervention.created_at));
-
--- A document as readers get it: with what people wrote and with their names, as far as neither
--- has been erased.
-CREATE FUNCTION readable(document json) RETURNS json
-LANGUAGE sql STABLE
-RETURN with_staff_names(CASE
-    WHEN document #>> '{note,remark}' IS NULL THEN document
-    ELSE jsonb_set(
-        document::jsonb,
-        '{note}',
-        coalesce(
-            (SELECT to_jsonb(text) FROM remarks
-                WHERE id = (document #>> '{note,remark}')::uuid),
-            'null'))::json
-END);
 
 -- Whether the analysis had to see the matter, and did. Only what an observer or a caller brought
 -- up can have been missed, and only where the pattern was permitted and a camera in view was

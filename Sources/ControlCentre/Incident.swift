@@ -87,6 +87,14 @@ public struct Incident: Hashable, Sendable {
         assume()
     }
 
+    /// Corrects when somebody saw it or called first; an alarm's receipt stays as it is.
+    public mutating func moveEarliest(to instant: Timestamp) {
+        let first = earliest
+        guard first.kind != .alarm, first.at != instant else { return }
+        recognitions.removeAll { $0 == first }
+        recognitions.append(first.kind == .call ? .call(at: instant) : .observer(at: instant))
+    }
+
     /// Moves the time of the matter, and with it a recognition that was only assumed.
     public mutating func move(to instant: Timestamp) {
         occurredAt = instant

@@ -28,6 +28,13 @@ struct JournalEntry {
     struct Remark {
         let id: UUID
         let text: String
+
+        /// The statement that keeps it, with a salt of its own.
+        func insertion(at site: SiteID?) -> Statement {
+            Statement(
+                "INSERT INTO remarks VALUES ($1, $2, uuid_send(gen_random_uuid()), $3)",
+                .uuid(PostgreSQLUUID(id)), .text(site?.description), .text(text))
+        }
     }
 
     /// The statements that record it: run in the change's transaction, after the change.
@@ -37,12 +44,7 @@ struct JournalEntry {
         ordinal: Int32, document: String, from source: String, _ parameters: [Parameter]
     ) -> [Statement] {
         var statements: [Statement] = []
-        if let remark {
-            statements.append(
-                Statement(
-                    "INSERT INTO remarks VALUES ($1, $2, uuid_send(gen_random_uuid()), $3)",
-                    .uuid(PostgreSQLUUID(remark.id)), .text(site?.description), .text(remark.text)))
-        }
+        if let remark { statements.append(remark.insertion(at: site)) }
         // The source's own parameters come first, as its text numbers them.
         var query = Query()
         for parameter in parameters { _ = query.bind(parameter) }
