@@ -52,6 +52,8 @@ public final class API: Responder {
         addCoverage()
         addDetections()
         addAlarms()
+        addIncidents()
+        addInterventions()
         addStream()
         addTokens()
     }

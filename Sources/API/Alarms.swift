@@ -22,25 +22,7 @@ extension API {
             }
             return .json(alarm)
         }
-        add(.get, "/v1/alarms/{id}/history", for: Self.observers) { api, call in
-            let id = try call.id(AlarmID.self, of: "alarm")
-            var query = QueryReader(call.request)
-            let limit = query.integer("limit", in: 1...500) ?? 50
-            var after: EventID?
-            if let cursor = query.text("cursor") {
-                guard let event: EventID = Cursor.decode(cursor) else {
-                    throw Problem.invalidCursor
-                }
-                after = event
-            }
-            try query.finish()
-            guard
-                let history = try await api.database.history(
-                    of: id, only: call.site, after: after, limit: limit)
-            else { throw Problem.unknown("alarm") }
-            return .list(
-                history.documents, next: history.next.map { Cursor.encode($0) }, for: call.request)
-        }
+        addHistory("/v1/alarms", of: .alarm, AlarmID.self)
 
         addStep("acknowledge") { _ in (.acknowledge, nil) }
         addStep("release") { _ in (.release, nil) }

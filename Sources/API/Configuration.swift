@@ -21,13 +21,18 @@ extension Call {
 }
 
 extension Response {
+    /// A new resource, with its place.
+    static func created(_ stored: Stored, path: String) -> Response {
+        let id = (try? JSON.parse(stored.document))?["id"]?.asString ?? ""
+        return .stored(stored, status: 201, location: "\(path)/\(id)")
+    }
+
     static func created(_ outcome: CreateOutcome, resource: String, path: String)
         throws(Problem) -> Response
     {
         switch outcome {
         case .created(let stored):
-            let id = (try? JSON.parse(stored.document))?["id"]?.asString ?? ""
-            return .stored(stored, status: 201, location: "\(path)/\(id)")
+            return .created(stored, path: path)
         case .refused(let refusal):
             throw Problem(refusal, resource: resource)
         }
@@ -40,13 +45,7 @@ extension Response {
         case .unknown:
             throw .unknown(resource)
         case .stale(let revision):
-            throw Problem(
-                412, "precondition.failed", "The \(resource) has changed; read it again.",
-                faults: [
-                    Problem.Fault(
-                        .header("If-Match"), code: "precondition.failed",
-                        detail: "the ETag is now \"\(revision)\"")
-                ], fields: [("etag", "\"\(revision)\"")])
+            throw .stale(resource, revision)
         case .refused(let refusal):
             throw Problem(refusal, resource: resource)
         }
@@ -59,6 +58,17 @@ extension Response {
 }
 
 extension Problem {
+    /// A change that starts from a revision that is no longer the current one.
+    static func stale(_ resource: String, _ revision: Int64) -> Problem {
+        Problem(
+            412, "precondition.failed", "The \(resource) has changed; read it again.",
+            faults: [
+                Fault(
+                    .header("If-Match"), code: "precondition.failed",
+                    detail: "the ETag is now \"\(revision)\"")
+            ], fields: [("etag", "\"\(revision)\"")])
+    }
+
     init(_ refusal: ConfigurationRefusal, resource: String) {
         switch refusal {
         case .siteExists:

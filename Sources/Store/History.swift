@@ -32,21 +32,34 @@ public struct EventID: Hashable, Comparable, Sendable, LosslessStringConvertible
     public var description: String { "\(position).\(ordinal)" }
 }
 
-/// Part of an alarm's history, oldest first.
+/// A kind of thing whose history can be read: its table, and the history's member for it.
+public struct HistorySubject: Sendable {
+    let table: String
+    /// The name of the resource, which is also that of the member with its document.
+    public let name: String
+
+    public static let alarm = HistorySubject(table: "alarms", name: "alarm")
+    public static let incident = HistorySubject(table: "incidents", name: "incident")
+    public static let intervention = HistorySubject(
+        table: "interventions", name: "intervention")
+}
+
+/// Part of a history, oldest first.
 public struct HistoryPage: Sendable {
     public let documents: [[UInt8]]
     public let next: EventID?
 }
 
 extension Database {
-    /// The history of an alarm from the journal; nil when the reader may not know the alarm.
+    /// The history of something from the journal; nil when the reader may not know of it.
     public func history(
-        of id: AlarmID, only site: SiteID?, after: EventID?, limit: Int
+        of id: some UUIDIdentifier, in subject: HistorySubject, only site: SiteID?,
+        after: EventID?, limit: Int
     ) async throws(StoreError) -> HistoryPage? {
         let after = after ?? .origin
         let results = try await read([
             Statement(
-                "SELECT FROM alarms WHERE id = $1 AND ($2::text IS NULL OR site = $2)",
+                "SELECT FROM \(subject.table) WHERE id = $1 AND ($2::text IS NULL OR site = $2)",
                 .uuid(id), .text(site?.description)),
             Statement(
                 """
@@ -62,7 +75,7 @@ extension Database {
                     'reason', j.reason,
                     'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
                     'request_id', j.request_id,
-                    'alarm', with_staff_names(j.document))::text
+                    '\(subject.name)', with_remarks(with_staff_names(j.document)))::text
                 FROM journal j JOIN positions p USING (change)
                 WHERE j.subject = $1 AND (p.position, j.ordinal) > ($2, $3)
                 ORDER BY p.position, j.ordinal LIMIT \(limit + 1)
