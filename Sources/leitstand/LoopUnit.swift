@@ -15,6 +15,8 @@ final class LoopUnit {
     private static let clearInterval: Duration = .milliseconds(500)
     /// How soon after it has missed its third heartbeat a node is reported at the latest.
     private static let nodeInterval: Duration = .seconds(1)
+    /// This often is looked whether an incident is to be assessed anew.
+    private static let assessmentInterval: Duration = .seconds(15)
     /// Partitions are made days ahead; this often is looked whether one is missing.
     private static let partitionInterval: Duration = .seconds(3_600)
 
@@ -44,6 +46,7 @@ final class LoopUnit {
     func keepHouse(on loop: isolated EventLoop) {
         Task { await self.clearAlarms(on: loop) }
         Task { await self.watchNodes(on: loop) }
+        Task { await self.assessIncidents(on: loop) }
         Task { await self.makePartitions(on: loop) }
     }
 
@@ -78,6 +81,19 @@ final class LoopUnit {
                 } else {
                     logger.error("watching nodes: \(error)")
                 }
+            }
+        }
+    }
+
+    private func assessIncidents(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            await loop.sleep(for: Self.assessmentInterval)
+            do throws(StoreError) {
+                try await api.database.assessDueIncidents()
+            } catch .unavailable(let reason) {
+                logger.debug("assessing incidents: \(reason)")
+            } catch {
+                logger.error("assessing incidents: \(error)")
             }
         }
     }

@@ -250,7 +250,8 @@ import Testing
             repeat {
                 let (id, cursor) = (alarms[0], after)
                 let history = try await instance.run { database in
-                    try await database.history(of: id, only: site.id, after: cursor, limit: 2)
+                    try await database.history(
+                        of: id, in: .alarm, only: site.id, after: cursor, limit: 2)
                 }
                 let page = try #require(history)
                 events += try page.documents.map { try text($0, "event") }
@@ -294,7 +295,8 @@ import Testing
                 in: instance)
             let document = try await instance.run { try await $0.alarm(alarm, only: hamburg) }
             let history = try await instance.run { database in
-                try await database.history(of: alarm, only: hamburg, after: nil, limit: 10)
+                try await database.history(
+                    of: alarm, in: .alarm, only: hamburg, after: nil, limit: 10)
             }
 
             guard case .unknown = step else {

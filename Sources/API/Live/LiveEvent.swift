@@ -21,7 +21,7 @@ public struct LiveEvent: Sendable {
         bytes = Self.block(id: event.id, name: event.name, data: event.document)
     }
 
-    private static let kinds = ["alarm.", "site.", "area.", "camera.", "node."]
+    private static let kinds = ["alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention."]
 
     /// The names that `types` takes: an event, or the first part of its name.
     static func isType(_ text: String) -> Bool { types.contains(text) }
@@ -37,6 +37,12 @@ public struct LiveEvent: Sendable {
             types.formUnion([resource, "\(resource).created", "\(resource).changed"])
         }
         types.formUnion(["node.lost", "node.returned", "node.status-changed"])
+        for step in ["created", "changed", "retracted", "assessed"] {
+            types.formUnion(["incident", "incident.\(step)"])
+        }
+        for step in ["created", "changed", "arrived", "completed", "cancelled"] {
+            types.formUnion(["intervention", "intervention.\(step)"])
+        }
         return types
     }()
 
