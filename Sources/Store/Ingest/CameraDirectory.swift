@@ -59,7 +59,7 @@ struct CameraDirectory {
                 .texts(ordered.map(\.site.description)), .texts(ordered.map(\.name)),
                 .uuids(ordered.map { CameraID($0.name).map { PostgreSQLUUID($0.uuid) } })),
             Statement(
-                "SELECT id, model FROM nodes WHERE id = ANY ($1)",
+                "SELECT n.id, node_model(n) FROM nodes n WHERE n.id = ANY ($1)",
                 .uuids(nodes.map { PostgreSQLUUID($0.uuid) })),
         ]
     }
