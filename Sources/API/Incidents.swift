@@ -254,7 +254,8 @@ extension Problem {
         case .unknownArea:
             self = invalid("area", "area.unknown", "must be an area of the site")
         case .unknownCamera(let id):
-            self = invalid("cameras", "camera.unknown", "must be cameras of the site; \(id) is none")
+            self = invalid(
+                "cameras", "camera.unknown", "must be cameras of the site; \(id) is none")
         case .unknownAlarm(let id):
             self = invalid("alarms", "alarm.unknown", "must be alarms of the site; \(id) is none")
         case .unknownIncident:

@@ -21,7 +21,9 @@ public struct LiveEvent: Sendable {
         bytes = Self.block(id: event.id, name: event.name, data: event.document)
     }
 
-    private static let kinds = ["alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention."]
+    private static let kinds = [
+        "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.",
+    ]
 
     /// The names that `types` takes: an event, or the first part of its name.
     static func isType(_ text: String) -> Bool { types.contains(text) }
