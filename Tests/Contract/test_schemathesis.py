@@ -58,6 +58,7 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "changeCamera": spare_camera["id"],
         "getNode": site.node,
         "changeNode": site.node,
+        "postHeartbeat": site.node,
         "getAlarm": posted["alarm"],
         "listAlarmHistory": posted["alarm"],
         "revokeToken": spare_token["id"],
