@@ -1,2 +1,208 @@
--- Who read what and why, and how what a person wrote is erased.
-SELECT;
+-- Who read what and why, when that is deleted again, and how what a person wrote or is called is
+-- erased from a record that otherwise never changes.
+
+-- A stretch of work for which a person gives one reason for all that they read in it.
+CREATE TABLE shifts (
+    site text NOT NULL REFERENCES sites,
+    id uuid NOT NULL UNIQUE,
+    actor uuid NOT NULL,
+    position text,
+    -- The reason, which a person wrote.
+    remark uuid NOT NULL REFERENCES remarks (id),
+    started_at timestamptz NOT NULL,
+    -- It ends then by itself.
+    until timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (site, id),
+    CHECK (until > started_at),
+    CHECK (ended_at >= started_at)
+);
+GRANT SELECT, INSERT ON shifts TO leitstand;
+GRANT UPDATE (ended_at) ON shifts TO leitstand;
+CREATE INDEX shifts_by_age ON shifts (site, started_at, id);
+CREATE UNIQUE INDEX shifts_one_running ON shifts (actor) WHERE ended_at IS NULL;
+
+-- The reason is joined by the reader, not kept here: the journal keeps this document.
+CREATE FUNCTION shift_document(shift shifts) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', shift.id,
+    'site', shift.site,
+    'token', shift.actor,
+    'position', shift.position,
+    'started_at', rfc3339(shift.started_at),
+    'until', rfc3339(shift.until),
+    'ended_at', rfc3339(shift.ended_at));
+
+-- One row per reading of a single alarm, incident, hold or live address. It is not part of the
+-- journal: it changes nothing, and the site sets after how many days it is deleted.
+CREATE TABLE accesses (
+    site text NOT NULL REFERENCES sites,
+    id uuid NOT NULL,
+    accessed_at timestamptz NOT NULL,
+    action text NOT NULL,
+    subject text NOT NULL,
+    actor uuid NOT NULL,
+    role text NOT NULL,
+    -- Given with this one request; a person wrote it.
+    reason text,
+    -- Or given for the whole shift.
+    shift uuid,
+    request_id text NOT NULL,
+    PRIMARY KEY (site, id),
+    FOREIGN KEY (site, shift) REFERENCES shifts (site, id)
+);
+GRANT SELECT, INSERT ON accesses TO leitstand;
+CREATE INDEX accesses_by_age ON accesses (site, accessed_at, id);
+CREATE INDEX accesses_by_subject ON accesses (subject, accessed_at);
+
+CREATE FUNCTION access_document(access accesses) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', access.id,
+    'site', access.site,
+    'accessed_at', rfc3339(access.accessed_at),
+    'action', access.action,
+    'subject', access.subject,
+    'actor', json_build_object(
+        'token', access.actor,
+        'name', (SELECT name FROM tokens WHERE tokens.id = access.actor),
+        'role', access.role),
+    'reason', coalesce(
+        access.reason,
+        (SELECT r.text FROM shifts s JOIN remarks r ON r.id = s.remark
+            WHERE s.site = access.site AND s.id = access.shift)),
+    'shift', access.shift,
+    'request_id', access.request_id);
+
+-- Records that somebody reads something, or refuses because the site wants a reason and has none:
+-- then it returns the rule (`request` or `shift`) that was not kept, otherwise NULL.
+CREATE FUNCTION log_access(
+    site text, id uuid, action text, subject text, actor uuid, role text, reason text,
+    request_id text, accessed_at timestamptz
+) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    rule text;
+    running uuid;
+BEGIN
+    SELECT s.access_reason INTO rule FROM sites s WHERE s.id = log_access.site;
+    IF rule = 'shift' AND reason IS NULL THEN
+        SELECT s.id INTO running FROM shifts s
+        WHERE s.site = log_access.site AND s.actor = log_access.actor AND s.ended_at IS NULL
+            AND s.until > log_access.accessed_at;
+    END IF;
+    IF rule <> 'none' AND reason IS NULL AND running IS NULL THEN
+        RETURN rule;
+    END IF;
+    INSERT INTO accesses
+    VALUES (site, id, accessed_at, action, subject, actor, role, reason, running, request_id);
+    RETURN NULL;
+END
+$$;
+
+-- Deletes what is older than each site keeps its accesses, and journals how many. The runtime role
+-- may delete none, so this runs with the owner's rights. Returns how many were deleted.
+CREATE FUNCTION expire_accesses() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+<<expiring>>
+DECLARE
+    change bigint;
+    expired record;
+    ordinal integer := 0;
+    total bigint := 0;
+BEGIN
+    -- One instance does it for all.
+    IF NOT pg_try_advisory_xact_lock(7236009) THEN
+        RETURN 0;
+    END IF;
+    FOR expired IN
+        WITH gone AS (
+            DELETE FROM accesses a USING sites s
+            WHERE s.id = a.site
+                AND a.accessed_at < clock_timestamp() - make_interval(days => s.access_log_days)
+            RETURNING a.site, a.accessed_at)
+        SELECT site, count(*) AS count, max(accessed_at) AS last FROM gone GROUP BY site
+        ORDER BY site
+    LOOP
+        IF change IS NULL THEN
+            change := nextval('changes');
+        END IF;
+        ordinal := ordinal + 1;
+        total := total + expired.count;
+        INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+        VALUES (expiring.change, expiring.ordinal, 'access-log.expired', expired.site,
+            expired.site, clock_timestamp(),
+            json_build_object(
+                'site', expired.site, 'count', expired.count, 'last', rfc3339(expired.last)));
+    END LOOP;
+    IF total > 0 THEN
+        PERFORM append_position(change);
+    END IF;
+    RETURN total;
+END
+$$;
+
+-- What is erased is NULL from then on: without its salt, the hash in the journal says nothing about
+-- the text any more.
+ALTER TABLE remarks ALTER text DROP NOT NULL, ALTER salt DROP NOT NULL;
+ALTER TABLE tokens ALTER name DROP NOT NULL;
+
+-- Erases what persons wrote about one subject (`remarks`), one text (`remark`), or a token's name
+-- (`staff`), within a site unless that is NULL. It runs with the owner's rights, as the runtime
+-- role may change no recorded text. Returns how many texts are gone that were there before; NULL when
+-- there is nothing of that id.
+CREATE FUNCTION erase(kind text, id uuid, site text) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    erased bigint := 0;
+    more bigint;
+BEGIN
+    CASE kind
+    WHEN 'remark' THEN
+        PERFORM FROM remarks r
+        WHERE r.id = erase.id AND (erase.site IS NULL OR r.site = erase.site);
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        UPDATE remarks r SET text = NULL, salt = NULL
+        WHERE r.id = erase.id AND r.text IS NOT NULL;
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    WHEN 'remarks' THEN
+        PERFORM FROM journal j
+        WHERE j.subject = erase.id::text AND (erase.site IS NULL OR j.site = erase.site)
+        LIMIT 1;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        UPDATE remarks r SET text = NULL, salt = NULL
+        WHERE r.text IS NOT NULL AND r.id IN (
+            SELECT j.remark FROM journal j
+            WHERE j.subject = erase.id::text AND (erase.site IS NULL OR j.site = erase.site));
+        GET DIAGNOSTICS erased = ROW_COUNT;
+        UPDATE accesses a SET reason = NULL
+        WHERE a.subject = erase.id::text AND (erase.site IS NULL OR a.site = erase.site)
+            AND a.reason IS NOT NULL;
+        GET DIAGNOSTICS more = ROW_COUNT;
+        erased := erased + more;
+    WHEN 'staff' THEN
+        PERFORM FROM tokens t
+        WHERE t.id = erase.id AND (erase.site IS NULL OR t.site = erase.site);
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        UPDATE tokens t SET name = NULL WHERE t.id = erase.id AND t.name IS NOT NULL;
+        GET DIAGNOSTICS erased = ROW_COUNT;
+    END CASE;
+    RETURN erased;
+END
+$$;
+
+-- The audit's lists. What the server does by itself is by far the most; a person's changes are
+-- found without reading it.
+CREATE INDEX journal_by_actor ON journal (actor, change) WHERE actor IS NOT NULL;
+CREATE INDEX journal_by_site ON journal (site, change);
+CREATE INDEX positions_by_time ON positions (recorded_at);
+
+REVOKE EXECUTE ON FUNCTION erase(text, uuid, text), expire_accesses() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase(text, uuid, text), expire_accesses() TO leitstand;

@@ -56,6 +56,9 @@ public final class API: Responder {
         addInterventions()
         addStream()
         addTokens()
+        addShifts()
+        addAudit()
+        addErasures()
     }
 
     // MARK: Observing

@@ -50,7 +50,7 @@ public struct Target: Sendable, Equatable {
         self.query = query
     }
 
-    private static func decode(_ text: Substring.UTF8View, plusIsSpace: Bool) -> String? {
+    fileprivate static func decode(_ text: Substring.UTF8View, plusIsSpace: Bool) -> String? {
         var decoded: [UInt8] = []
         var index = text.startIndex
         while index < text.endIndex {
@@ -87,6 +87,11 @@ public struct Target: Sendable, Equatable {
             return nil
         }
     }
+}
+
+/// The text that stands percent-encoded; nil for a broken escape, U+0000, and what is not UTF-8.
+public func percentDecoded(_ text: String) -> String? {
+    Target.decode(text[...].utf8, plusIsSpace: false)
 }
 
 /// Percent-encodes a query value (RFC 3986: all but unreserved characters).

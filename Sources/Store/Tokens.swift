@@ -158,8 +158,9 @@ extension Database {
         JournalEntry(
             event: event, site: site, subject: id.description, occurredAt: instant, author: author
         ).statements(
-            ordinal: 1, document: "token_document(t)", from: "tokens t WHERE t.id = $1",
-            [.uuid(id)])
+            // A person's name must stay erasable, and the journal keeps what it is given.
+            ordinal: 1, document: "(token_document(t)::jsonb - 'name')::json",
+            from: "tokens t WHERE t.id = $1", [.uuid(id)])
     }
 
     /// 256 bits of the system's generator as 43 characters of base64url.

@@ -1,0 +1,146 @@
+import ControlCentre
+import PostgreSQL
+
+/// What the access log records the reading of, each in a name of its own.
+public enum AccessAction: String, Sendable, CaseIterable {
+    case alarmRead = "alarm.read"
+    case incidentRead = "incident.read"
+    case holdRead = "hold.read"
+    /// Of a camera's live address.
+    case liveAddressRead = "live-address.read"
+
+    /// Where what is read is kept.
+    fileprivate var table: String {
+        switch self {
+        case .alarmRead: "alarms"
+        case .incidentRead: "incidents"
+        case .holdRead: "evidence_holds"
+        case .liveAddressRead: "cameras"
+        }
+    }
+}
+
+/// The reading of one thing by somebody, with the reason they gave for it.
+public struct Access: Sendable {
+    public let action: AccessAction
+    public let subject: UUID
+    /// The site that the reader is bound to; what is elsewhere is unknown.
+    public let site: SiteID?
+    public let reader: Author
+    /// Given with this request; nil leaves it to the reader's shift.
+    public let reason: String?
+    public let instant: Timestamp
+
+    public init(
+        _ action: AccessAction, _ subject: some UUIDIdentifier, only site: SiteID?,
+        by reader: Author, reason: String?, at instant: Timestamp
+    ) {
+        self.action = action
+        self.subject = subject.uuid
+        self.site = site
+        self.reader = reader
+        self.reason = reason
+        self.instant = instant
+    }
+}
+
+/// What a site demands of whoever reads a single alarm, incident, hold or live address.
+public enum AccessReason: String, Sendable, CaseIterable {
+    /// Each reading is logged, without a reason.
+    case none
+    /// Each request gives its reason.
+    case request
+    /// A shift that is running has given one; a request may give its own.
+    case shift
+}
+
+public enum Accessed<Value: Sendable>: Sendable {
+    case granted(Value)
+    /// There is no such thing, or not for this reader.
+    case unknown
+    /// The site demands a reason, and none was given.
+    case withoutReason(AccessReason)
+}
+
+/// Which accesses a list shows; nil does not filter.
+public struct AccessFilter: Sendable {
+    public var site: SiteID?
+    public var actions: [AccessAction]?
+    public var subject: UUID?
+    public var actor: TokenID?
+    public var roles: [Role]?
+    /// Half-open, by `accessed_at`.
+    public var from: Timestamp?
+    public var to: Timestamp?
+
+    public init() {}
+}
+
+extension Database {
+    /// Reads something and records that it was read, in one transaction: what is not recorded is
+    /// not handed out.
+    func read(_ statements: [Statement], logging access: Access)
+        async throws(StoreError) -> Accessed<[QueryResult]>
+    {
+        let log = Statement(
+            """
+            SELECT log_access(t.site, $3, $4, $1::uuid::text, $5, $6, $7, $8, $9)
+            FROM \(access.action.table) t
+            WHERE t.id = $1 AND ($2::text IS NULL OR t.site = $2)
+            """,
+            .uuid(PostgreSQLUUID(access.subject)), .text(access.site?.description),
+            .uuid(PostgreSQLUUID(.v7(at: access.instant))), .text(access.action.rawValue),
+            .uuid(access.reader.token), .text(access.reader.role.rawValue), .text(access.reason),
+            .text(access.reader.requestID), .time(access.instant))
+        do throws(PostgreSQLError) {
+            let results = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute([Self.begin, log] + statements + [Self.commit])
+            }
+            try QueryResult.requireCommit(results[results.count - 1])
+            guard results[1].rowCount == 1 else { return .unknown }
+            guard results[1].isNull(0, 0) else {
+                return .withoutReason(try results[1].value(0, 0))
+            }
+            return .granted(Array(results.dropFirst(2).dropLast()))
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    public func accesses(_ filter: AccessFilter, _ request: PageRequest)
+        async throws(StoreError) -> Page
+    {
+        var query = Query()
+        query.filter("t.site", filter.site.map { .text($0) })
+        query.filter("t.action", anyOf: filter.actions)
+        query.filter("t.subject", filter.subject.map { .text($0.description) })
+        query.filter("t.actor", filter.actor.map { .uuid($0) })
+        query.filter("t.role", anyOf: filter.roles)
+        query.filter("t.accessed_at", from: filter.from, to: filter.to)
+        let statement = query.page(
+            request, of: "accesses", document: "access_document(t)", time: "t.accessed_at",
+            id: "t.id", idType: "uuid")
+        let results = try await read([statement])
+        do throws(PostgreSQLError) {
+            return try Page(results[0], request)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Deletes the accesses that are older than their site keeps them.
+    ///
+    /// - Returns: how many were deleted.
+    @discardableResult
+    public func expireAccesses() async throws(StoreError) -> Int64 {
+        let results = try await read([Statement("SELECT expire_accesses()")])
+        do throws(PostgreSQLError) {
+            let count = try results[0].int64(0, 0)
+            if count > 0 { announceCommit() }
+            return count
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
