@@ -25,7 +25,8 @@ extension API {
             filter.to = query.time("to")
             try query.finish()
             let page = try await api.database.audit(filter, before: before, limit: limit)
-            return .list(page.documents, next: page.next.map { Cursor.encode($0) }, for: call.request)
+            return .list(
+                page.documents, next: page.next.map { Cursor.encode($0) }, for: call.request)
         }
         add(.get, "/v1/access-log", for: [.auditor]) { api, call in
             var query = QueryReader(call.request)

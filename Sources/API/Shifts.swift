@@ -62,7 +62,8 @@ extension NewShift {
             reader.refuse("site", code: "missing", "is required for a token of all sites")
         }
         if let asked, let bound = call.site, asked != bound {
-            reader.refuse("site", code: "site.unknown", "must be the site that the token is bound to")
+            reader.refuse(
+                "site", code: "site.unknown", "must be the site that the token is bound to")
         }
         let position = reader.optionalLine("position", length: 1...100)
         let reason = reader.requiredString("reason", length: 1...500)
