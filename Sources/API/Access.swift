@@ -2,16 +2,28 @@ import ControlCentre
 import HTTP
 import Store
 
-extension Call {
-    /// The reading of one thing, with the reason that the request gives for it, if any.
-    func access(_ action: AccessAction, to subject: some UUIDIdentifier) throws(Problem) -> Access {
-        Access(
-            action, subject, only: site, by: try author(), reason: try accessReason(),
-            at: receivedAt)
+extension API {
+    /// Records a reading before it happens, with the reason that the request gives for it, if any.
+    ///
+    /// - Parameter resource: what is read, as problems name it.
+    func log(
+        _ action: AccessAction, of subject: some UUIDIdentifier, _ resource: String, by call: Call
+    ) async throws {
+        let access = Access(
+            action, subject, only: call.site, by: try call.author(),
+            reason: try call.accessReason(),
+            at: call.receivedAt)
+        switch try await database.log(access) {
+        case .logged: return
+        case .unknown: throw Problem.unknown(resource)
+        case .withoutReason(let rule): throw Problem(rule)
+        }
     }
+}
 
+extension Call {
     /// `Access-Reason`, percent-encoded UTF-8, as header fields are ASCII.
-    private func accessReason() throws(Problem) -> String? {
+    fileprivate func accessReason() throws(Problem) -> String? {
         guard let value = request.fields.first(named: "access-reason") else { return nil }
         guard let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
             isLine(reason)
@@ -28,24 +40,17 @@ extension Call {
     }
 }
 
-extension Accessed {
-    /// What was read, or the problem why not.
-    func value(of resource: String) throws(Problem) -> Value {
-        switch self {
-        case .granted(let value): return value
-        case .unknown: throw .unknown(resource)
-        case .withoutReason(let rule):
-            let way =
-                rule == .shift
-                ? "Start a shift, or send Access-Reason." : "Send Access-Reason."
-            throw Problem(
-                403, "access.reason-missing",
-                "The site wants a reason for reading this. \(way)",
-                faults: [
-                    Problem.Fault(
-                        .header("Access-Reason"), code: "access.reason-missing",
-                        detail: "the header is required here")
-                ])
-        }
+extension Problem {
+    /// A reading for which a reason was missing.
+    fileprivate init(_ rule: AccessReason) {
+        let way =
+            rule == .shift ? "Start a shift, or send Access-Reason." : "Send Access-Reason."
+        self.init(
+            403, "access.reason-missing", "The site wants a reason for reading this. \(way)",
+            faults: [
+                Fault(
+                    .header("Access-Reason"), code: "access.reason-missing",
+                    detail: "the header is required here")
+            ])
     }
 }

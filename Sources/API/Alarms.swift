@@ -17,6 +17,7 @@ extension API {
         add(.get, "/v1/alarms/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
             let id = try call.id(AlarmID.self, of: "alarm")
+            try await api.log(.alarmRead, of: id, "alarm", by: call)
             guard let alarm = try await api.database.alarm(id, only: call.site) else {
                 throw Problem.unknown("alarm")
             }

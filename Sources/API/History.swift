@@ -17,6 +17,7 @@ extension API {
                 after = event
             }
             try query.finish()
+            try await api.log(subject.action, of: id, subject.name, by: call)
             guard
                 let history = try await api.database.history(
                     of: id, in: subject, only: call.site, after: after, limit: limit)

@@ -32,6 +32,7 @@ extension API {
         add(.get, "/v1/incidents/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
             let id = try call.id(IncidentID.self, of: "incident")
+            try await api.log(.incidentRead, of: id, "incident", by: call)
             return try .found(
                 try await api.database.incident(id, only: call.site), resource: "incident")
         }

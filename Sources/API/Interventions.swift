@@ -24,6 +24,7 @@ extension API {
         add(.get, "/v1/interventions/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
             let id = try call.id(InterventionID.self, of: "intervention")
+            try await api.log(.interventionRead, of: id, "intervention", by: call)
             return try .found(
                 try await api.database.intervention(id, only: call.site), resource: "intervention")
         }

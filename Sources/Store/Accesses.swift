@@ -5,6 +5,7 @@ import PostgreSQL
 public enum AccessAction: String, Sendable, CaseIterable {
     case alarmRead = "alarm.read"
     case incidentRead = "incident.read"
+    case interventionRead = "intervention.read"
     case holdRead = "hold.read"
     /// Of a camera's live address.
     case liveAddressRead = "live-address.read"
@@ -14,6 +15,7 @@ public enum AccessAction: String, Sendable, CaseIterable {
         switch self {
         case .alarmRead: "alarms"
         case .incidentRead: "incidents"
+        case .interventionRead: "interventions"
         case .holdRead: "evidence_holds"
         case .liveAddressRead: "cameras"
         }
@@ -54,8 +56,8 @@ public enum AccessReason: String, Sendable, CaseIterable {
     case shift
 }
 
-public enum Accessed<Value: Sendable>: Sendable {
-    case granted(Value)
+public enum AccessOutcome: Sendable {
+    case logged
     /// There is no such thing, or not for this reader.
     case unknown
     /// The site demands a reason, and none was given.
@@ -77,11 +79,8 @@ public struct AccessFilter: Sendable {
 }
 
 extension Database {
-    /// Reads something and records that it was read, in one transaction: what is not recorded is
-    /// not handed out.
-    func read(_ statements: [Statement], logging access: Access)
-        async throws(StoreError) -> Accessed<[QueryResult]>
-    {
+    /// Records that somebody is about to read something; whoever cannot be recorded reads nothing.
+    public func log(_ access: Access) async throws(StoreError) -> AccessOutcome {
         let log = Statement(
             """
             SELECT log_access(t.site, $3, $4, $1::uuid::text, $5, $6, $7, $8, $9)
@@ -93,16 +92,17 @@ extension Database {
             .uuid(access.reader.token), .text(access.reader.role.rawValue), .text(access.reason),
             .text(access.reader.requestID), .time(access.instant))
         do throws(PostgreSQLError) {
+            // No position: a reading changes nothing that a later reader could ask for.
             let results = try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, log] + statements + [Self.commit])
+                try await connection.execute([Self.begin, log, Self.commit])
             }
-            try QueryResult.requireCommit(results[results.count - 1])
+            try QueryResult.requireCommit(results[2])
             guard results[1].rowCount == 1 else { return .unknown }
             guard results[1].isNull(0, 0) else {
                 return .withoutReason(try results[1].value(0, 0))
             }
-            return .granted(Array(results.dropFirst(2).dropLast()))
+            return .logged
         } catch {
             throw StoreError(error)
         }

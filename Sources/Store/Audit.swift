@@ -60,7 +60,7 @@ extension Database {
                     'remark', j.remark,
                     'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
                     'request_id', j.request_id,
-                    'document', with_staff_names(j.document))::text
+                    'document', with_remarks(with_staff_names(j.document)))::text
                 FROM positions p JOIN journal j USING (change)
                 \(query.whereClause)
                 ORDER BY p.position DESC, j.ordinal DESC LIMIT \(limit + 1)

@@ -37,11 +37,15 @@ public struct HistorySubject: Sendable {
     let table: String
     /// The name of the resource, which is also that of the member with its document.
     public let name: String
+    /// What the access log calls the reading of it.
+    public let action: AccessAction
 
-    public static let alarm = HistorySubject(table: "alarms", name: "alarm")
-    public static let incident = HistorySubject(table: "incidents", name: "incident")
+    public static let alarm = HistorySubject(
+        table: "alarms", name: "alarm", action: .alarmRead)
+    public static let incident = HistorySubject(
+        table: "incidents", name: "incident", action: .incidentRead)
     public static let intervention = HistorySubject(
-        table: "interventions", name: "intervention")
+        table: "interventions", name: "intervention", action: .interventionRead)
 }
 
 /// Part of a history, oldest first.

@@ -20,6 +20,9 @@ final class LoopUnit {
     /// Partitions are made days ahead; this often is looked whether one is missing.
     private static let partitionInterval: Duration = .seconds(3_600)
 
+    /// Accesses are kept for days; this often those are deleted whose time is up.
+    private static let expiryInterval: Duration = .seconds(3_600)
+
     init(
         _ database: Database, lanes: [LoopBound<IngestLane>], settings: ServerSettings,
         logger: Logger, on loop: EventLoop
@@ -48,6 +51,7 @@ final class LoopUnit {
         Task { await self.watchNodes(on: loop) }
         Task { await self.assessIncidents(on: loop) }
         Task { await self.makePartitions(on: loop) }
+        Task { await self.expireAccesses(on: loop) }
     }
 
     private func clearAlarms(on loop: isolated EventLoop) async {
@@ -107,6 +111,18 @@ final class LoopUnit {
                 // Rows of a day without partition go to the default one, and move later.
                 logger.warning("making partitions: \(error)")
             }
+        }
+    }
+
+    private func expireAccesses(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            do throws(StoreError) {
+                try await api.database.expireAccesses()
+            } catch {
+                // They are kept too long, not lost; the next round deletes them.
+                logger.warning("expiring accesses: \(error)")
+            }
+            await loop.sleep(for: Self.expiryInterval)
         }
     }
 

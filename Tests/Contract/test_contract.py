@@ -965,3 +965,145 @@ def test_a_bad_parameter_is_named(query: str, code: str, administrator: httpx.Cl
     problem = refused(administrator, "GET", f"/v1/cameras?{query}", 422, code)
 
     assert problem["errors"][0]["parameter"] == query.split("=")[0]
+
+
+# Privacy
+
+
+def test_a_shift_is_started_listed_and_ended(site: Site) -> None:
+    observer, supervisor = site.client("observer"), site.client("shift_supervisor")
+    input = {"reason": "Nachtdienst", "position": "Platz 3", "until": instant(hours=-8)}
+
+    started = call(observer, "POST", "/v1/shifts", 201, json=input)
+
+    assert started["ended_at"] is None and started["reason"] == "Nachtdienst"
+    conflict = refused(observer, "POST", "/v1/shifts", 409, "shift.running", json=input)
+    assert conflict["current"] == started
+    assert pages(observer, "/v1/shifts", running="true") == [started]
+    path = f"/v1/shifts/{started['id']}/end"
+    ended = call(observer, "POST", path, 200)
+    assert ended["ended_at"] is not None
+    assert call(supervisor, "POST", path, 200) == ended
+    assert pages(observer, "/v1/shifts", running="true") == []
+    assert pages(observer, "/v1/shifts", running="false", actor=started["token"]) == [ended]
+    refused(observer, "POST", f"/v1/shifts/{NO_ID}/end", 404, "shift.unknown")
+
+    running = call(supervisor, "POST", "/v1/shifts", 201, json=input)
+    refused(observer, "POST", f"/v1/shifts/{running['id']}/end", 403, "role.forbidden")
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("until", instant(minutes=1)),
+        ("until", instant(hours=-17)),
+        ("until", "2026-11-24T22:00:00"),
+        ("reason", ""),
+        ("reason", None),
+        ("position", "Platz\n3"),
+        ("site", "elsewhere"),
+        ("extra", 1),
+    ],
+)
+def test_a_shift_that_is_not_as_described_is_refused(site: Site, member: str, value: Any) -> None:
+    input = {"reason": "Nachtdienst", "until": instant(hours=-8)} | {member: value}
+
+    problem = refused(
+        site.client("observer"), "POST", "/v1/shifts", 422, "body.invalid", json=input
+    )
+
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{member}"]
+
+
+def test_what_was_done_is_in_the_audit_until_it_is_erased(
+    site: Site, administrator: httpx.Client
+) -> None:
+    alarm = raise_alarm(site)
+    call(
+        site.client("observer"),
+        "POST",
+        f"/v1/alarms/{alarm['id']}/comment",
+        200,
+        json={"text": "Herr M. war dabei."},
+    )
+    auditor = site.client("auditor")
+
+    entries = pages(auditor, "/v1/audit", subject=alarm["id"], limit=1)
+
+    assert [entry["event"] for entry in entries] == ["alarm.commented", "alarm.raised"]
+    comment = entries[0]
+    assert comment["note"] == "Herr M. war dabei." and comment["actor"]["role"] == "observer"
+    assert pages(auditor, "/v1/audit", event="alarm.commented", role="observer") == [comment]
+    assert pages(auditor, "/v1/audit", actor=comment["actor"]["token"]) == [comment]
+
+    order = {"kind": "remark", "id": comment["remark"], "reason": "Antrag"}
+    assert call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"] == 1
+    assert call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"] == 0
+    assert pages(auditor, "/v1/audit", event="alarm.commented") == [comment | {"note": None}]
+    missing = order | {"id": NO_ID}
+    refused(administrator, "POST", "/v1/erasures", 404, "erasure.unknown", json=missing)
+
+
+def test_a_name_is_erased_everywhere(site: Site, administrator: httpx.Client) -> None:
+    alarm = raise_alarm(site)
+    path = f"/v1/alarms/{alarm['id']}"
+    held = call(site.client("observer"), "POST", f"{path}/acknowledge", 200)
+    holder = held["acknowledged_by"]
+
+    order = {"kind": "staff", "id": holder["token"], "reason": "Versetzung"}
+    assert call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"] == 1
+
+    left = call(site.client("observer"), "GET", path, 200)["acknowledged_by"]
+    assert left == holder | {"name": None}
+    (token,) = (t for t in pages(administrator, "/v1/tokens") if t["id"] == holder["token"])
+    assert token["name"] is None
+    refused(
+        site.client("shift_supervisor"),
+        "POST",
+        f"{path}/acknowledge",
+        409,
+        "alarm.acknowledged-by-other",
+    )
+
+
+def test_who_reads_a_single_alarm_is_logged_with_the_reason(
+    site: Site, administrator: httpx.Client
+) -> None:
+    alarm = raise_alarm(site)
+    observer, auditor = site.client("observer"), site.client("auditor")
+    path = f"/v1/alarms/{alarm['id']}"
+    etag = administrator.get(f"/v1/sites/{site.id}").headers["etag"]
+    call(
+        administrator,
+        "PATCH",
+        f"/v1/sites/{site.id}",
+        200,
+        json={"access_reason": "shift"},
+        headers={"If-Match": etag},
+    )
+
+    refused(observer, "GET", path, 403, "access.reason-missing")
+    refused(observer, "GET", f"{path}/history", 403, "access.reason-missing")
+    reason = {"Access-Reason": "R%C3%BCckfrage"}
+    call(observer, "GET", path, 200, headers=reason)
+    call(
+        observer,
+        "POST",
+        "/v1/shifts",
+        201,
+        json={"reason": "Nachtdienst", "until": instant(hours=-8)},
+    )
+    call(observer, "GET", f"{path}/history", 200)
+    refused(
+        observer,
+        "GET",
+        path,
+        422,
+        "access.reason-invalid",
+        headers={"Access-Reason": "%ZZ"},
+    )
+
+    accesses = pages(auditor, "/v1/access-log", subject=alarm["id"], action="alarm.read")
+    assert [access["reason"] for access in accesses] == ["Nachtdienst", "Rückfrage", None]
+    assert pages(auditor, "/v1/access-log", actor=accesses[0]["actor"]["token"], limit=1) == accesses
+    assert pages(auditor, "/v1/access-log", to=accesses[-1]["accessed_at"]) == []

@@ -48,23 +48,15 @@ import Testing
         return Author(token: id, role: role, requestID: "request-17")
     }
 
-    /// Reads the alarm's pattern, as a handler reads an alarm.
+    /// Records that the alarm is about to be read.
     private func read(
         _ scene: Scene, reason: String? = nil, by reader: Author? = nil, only site: SiteID? = nil,
         at instant: Timestamp? = nil
-    ) async throws -> Accessed<String> {
+    ) async throws -> AccessOutcome {
         let access = Access(
             .alarmRead, scene.alarm, only: site, by: reader ?? scene.observer, reason: reason,
             at: instant ?? now)
-        return try await scene.instance.run { database in
-            let accessed = try await database.read(
-                [Statement("SELECT pattern FROM alarms")], logging: access)
-            switch accessed {
-            case .granted(let results): return .granted(try results[0].text(0, 0))
-            case .unknown: return .unknown
-            case .withoutReason(let rule): return .withoutReason(rule)
-            }
-        }
+        return try await scene.instance.run { try await $0.log(access) }
     }
 
     private func demandReason(_ rule: AccessReason, _ scene: Scene) async throws {
@@ -89,7 +81,7 @@ import Testing
         async throws
     {
         try await withAlarm { scene in
-            guard case .granted("hitting") = try await read(scene, reason: "Nachfrage") else {
+            guard case .logged = try await read(scene, reason: "Nachfrage") else {
                 Issue.record("not granted")
                 return
             }
@@ -134,7 +126,7 @@ import Testing
                 Issue.record("granted without a reason")
                 return
             }
-            guard case .granted = try await read(scene, reason: "Nachfrage") else {
+            guard case .logged = try await read(scene, reason: "Nachfrage") else {
                 Issue.record("refused in spite of a reason")
                 return
             }
@@ -155,9 +147,9 @@ import Testing
             let colleague = try await makeObserver(
                 "Platz 4", at: scene.site.id, in: scene.instance)
 
-            guard case .granted = try await read(scene),
+            guard case .logged = try await read(scene),
                 case .withoutReason = try await read(scene, by: colleague),
-                case .granted = try await read(scene, at: now + .seconds(3_599)),
+                case .logged = try await read(scene, at: now + .seconds(3_599)),
                 case .withoutReason = try await read(scene, at: now + .seconds(3_600))
             else {
                 Issue.record("the shift does not decide")
@@ -341,7 +333,8 @@ import Testing
             _ = try await erase(.staff, scene.observer.token.uuid, scene)
 
             let history = try await scene.instance.run { database in
-                try await database.history(of: scene.alarm, only: nil, after: nil, limit: 10)
+                try await database.history(
+                    of: scene.alarm, in: .alarm, only: nil, after: nil, limit: 10)
             }
             let texts = try #require(history).documents.map { String(decoding: $0, as: UTF8.self) }
             #expect(texts.contains { $0.contains("alarm.commented") })
