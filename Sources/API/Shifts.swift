@@ -49,7 +49,7 @@ extension API {
             case .unknown: throw Problem.unknown("shift")
             case .othersShift:
                 throw Problem(
-                    403, "shift.of-other", "Only a shift supervisor ends another's shift.")
+                    403, "role.forbidden", "Only a shift supervisor ends another's shift.")
             }
         }
     }
