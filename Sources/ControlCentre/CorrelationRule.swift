@@ -20,16 +20,32 @@ public struct CorrelationRule: Hashable, Sendable {
     public var futureTolerance: Duration
     /// The priority of the alarms raised.
     public var priority: Priority
+    /// So many detections within ``detectionsWindow`` raise an alarm; one by default.
+    public var detectionsMin: Int
+    /// How far apart the first and the last of them may be.
+    public var detectionsWindow: Duration
+    /// The longest quiet time of all versions that the rule has had: an alarm that is still active
+    /// may have been raised under it.
+    public var quietLongest: Duration
+    /// Which of the site's versions for the pattern this is; nil for the product's defaults.
+    public var version: Int?
+
+    /// The quiet time where a site has no rule.
+    public static let quietDefault: Duration = .seconds(30)
 
     /// The rule with these values.
     public init(
         confidenceMin: Double = 0.5,
-        quiet: Duration = .seconds(30),
+        quiet: Duration = Self.quietDefault,
         arrivalAllowance: Duration = .seconds(60),
         lateAfter: Duration = .seconds(60),
         retention: Duration = .seconds(72 * 3_600),
         futureTolerance: Duration = .seconds(5 * 60),
-        priority: Priority = .medium
+        priority: Priority = .medium,
+        detectionsMin: Int = 1,
+        detectionsWindow: Duration = .seconds(10),
+        quietLongest: Duration = Self.quietDefault,
+        version: Int? = nil
     ) {
         self.confidenceMin = confidenceMin
         self.quiet = quiet
@@ -38,5 +54,9 @@ public struct CorrelationRule: Hashable, Sendable {
         self.retention = retention
         self.futureTolerance = futureTolerance
         self.priority = priority
+        self.detectionsMin = detectionsMin
+        self.detectionsWindow = detectionsWindow
+        self.quietLongest = quietLongest
+        self.version = version
     }
 }

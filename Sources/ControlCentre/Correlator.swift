@@ -13,6 +13,10 @@
 ///   now and has to ring. If it joins none, it raises an episode.
 /// - A late one joins any episode within `quiet`, of several the one that starts first, of these the
 ///   one with the least id. If there is none, it opens one that is born cleared.
+/// - Where the rule wants several detections within a window, one that joins none and is one of too
+///   few waits. The first that makes them enough, those after it included, raises or opens the
+///   episode, which counts them all; ``Episode/raisedAt`` is this one's instant. A late one opens an
+///   episode with late ones only, so that it takes no detection from an alarm that has yet to ring.
 /// - Joining widens the interval. A cleared episode stays cleared, and its end moves along. Episodes
 ///   never merge, although one may be raised within `quiet` of a cleared one. Whether an observer has
 ///   closed the alarm plays no part.
@@ -22,6 +26,10 @@
 /// So each timely detection belongs to an alarm that rang, and one after which nothing starts to an
 /// active one: no cleared episode starves an alarm over which late detections have stretched it, nor
 /// hides what goes on after a backlog.
+///
+/// A new version of the rule holds for what is decided from then on; but each episode ends by the
+/// quiet time that it was raised under, and while one is active that was raised under a longer one,
+/// `quiet` is that one's for all the key.
 ///
 /// At most one episode of a key is active. For one becomes active only when a timely detection raises
 /// it, and none is raised while the active one is in reach: if that has started, it is joined; if
@@ -36,8 +44,8 @@ public struct Correlator: Sendable {
     /// A correlator that applies `rule`.
     public init(rule: CorrelationRule) { self.rule = rule }
 
-    /// From `quiet` before the first to `quiet` after the last detection that may touch an episode;
-    /// nil if none may, so that no episode need be fetched.
+    /// From the longest `quiet` before the first to as much after the last detection that may
+    /// touch an episode; nil if none may, so that no episode need be fetched.
     ///
     /// ``decide(detections:episodes:makeID:)`` needs, of the key's episodes,
     ///
@@ -64,7 +72,18 @@ public struct Correlator: Sendable {
             last = max(last ?? instant, instant)
         }
         guard let first, let last else { return nil }
-        return (first - rule.quiet)...(last + rule.quiet)
+        let quiet = max(rule.quiet, rule.quietLongest)
+        return (first - quiet)...(last + quiet)
+    }
+
+    /// Where detections may wait that one of these makes enough; nil if one alone is enough.
+    public func waitingWindow(
+        for detections: [CorrelatedDetection]
+    ) -> ClosedRange<Timestamp>? {
+        guard rule.detectionsMin > 1 else { return nil }
+        let instants = detections.filter { outcomeWithoutEpisode(of: $0) == nil }.map(\.effectiveAt)
+        guard let first = instants.min(), let last = instants.max() else { return nil }
+        return (first - rule.detectionsWindow)...(last + rule.detectionsWindow)
     }
 
     /// Decides one group of one key.
@@ -75,24 +94,31 @@ public struct Correlator: Sendable {
     /// - Parameters:
     ///   - detections: The group's new detections of the key, in any order. A resent one is not new;
     ///     it would count again.
+    ///   - waiting: Those of earlier groups within ``waitingWindow(for:)`` that belong to no episode,
+    ///     in any order; more of them do no harm.
     ///   - episodes: Of the key's episodes those that ``searchWindow(for:)`` asks for, in any order;
     ///     more of them do no harm. At most one is active.
     ///   - makeID: Called once for each episode that is raised or opened, in the order of their
     ///     instants.
     public func decide(
-        detections: [CorrelatedDetection], episodes: [Episode], makeID: () -> AlarmID
+        detections: [CorrelatedDetection], waiting: [CorrelatedDetection] = [],
+        episodes: [Episode], makeID: () -> AlarmID
     ) -> CorrelationDecision {
-        var sweep = EpisodeSweep(over: episodes, quiet: rule.quiet)
+        var sweep = EpisodeSweep(
+            over: episodes, waiting: waiting.filter { outcomeWithoutEpisode(of: $0) == nil },
+            rule: rule)
         var outcomes = [DetectionOutcome](repeating: .countedOnly, count: detections.count)
         for index in detections.indices.sorted(by: { detections[$0].precedes(detections[$1]) }) {
             let detection = detections[index]
-            outcomes[index] =
-                outcomeWithoutEpisode(of: detection)
-                ?? .joined(
-                    sweep.take(
-                        confidence: detection.confidence, at: detection.effectiveAt,
-                        late: detection.age > rule.lateAfter, makeID: makeID))
+            if let outcome = outcomeWithoutEpisode(of: detection) {
+                outcomes[index] = outcome
+            } else if let alarm = sweep.take(detection, at: index, makeID: makeID) {
+                outcomes[index] = .joined(alarm)
+            } else {
+                outcomes[index] = .waiting
+            }
         }
+        for (index, alarm) in sweep.awaited { outcomes[index] = .joined(alarm) }
         return CorrelationDecision(outcomes: outcomes, changes: sweep.changes)
     }
 
@@ -107,7 +133,7 @@ public struct Correlator: Sendable {
 extension CorrelatedDetection {
     /// The order in which detections are taken: total over all that a site can store, so that the
     /// order of arrival within a group decides nothing.
-    fileprivate func precedes(_ other: CorrelatedDetection) -> Bool {
+    func precedes(_ other: CorrelatedDetection) -> Bool {
         (effectiveAt, id, occurredAt) < (other.effectiveAt, other.id, other.occurredAt)
     }
 }

@@ -4,6 +4,9 @@ public enum DetectionOutcome: Hashable, Sendable {
     case countedOnly
     /// Its confidence is below the threshold: it is stored and touches no alarm.
     case belowThreshold
+    /// Its rule wants more of its kind than there have been: it is stored, and an alarm that is soon
+    /// raised counts it.
+    case waiting
     /// It raised that alarm, opened it late, or extended it.
     case joined(AlarmID)
 }

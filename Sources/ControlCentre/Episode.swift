@@ -17,11 +17,14 @@ public struct Episode: Hashable, Sendable {
     /// Whether a late detection opened it, so that it was born cleared and never rang. Only late
     /// detections join it.
     public let late: Bool
+    /// The quiet time of the rule that it was raised under: it ends so long after ``last``.
+    public let quiet: Duration
 
     /// An episode with these values, as the store keeps it.
     public init(
         id: AlarmID, raisedAt: Timestamp, start: Timestamp, last: Timestamp, clearedAt: Timestamp?,
-        detectionCount: Int, maxConfidence: Double, late: Bool
+        detectionCount: Int, maxConfidence: Double, late: Bool,
+        quiet: Duration = CorrelationRule.quietDefault
     ) {
         self.id = id
         self.raisedAt = raisedAt
@@ -31,22 +34,23 @@ public struct Episode: Hashable, Sendable {
         self.detectionCount = detectionCount
         self.maxConfidence = maxConfidence
         self.late = late
+        self.quiet = quiet
     }
 
     /// Whether it is still going on.
     public var condition: Condition { clearedAt == nil ? .active : .cleared }
 
     /// Takes one more detection in; the end of a cleared episode moves along.
-    mutating func extend(confidence: Double, at instant: Timestamp, quiet: Duration) {
+    mutating func extend(confidence: Double, at instant: Timestamp) {
         start = min(start, instant)
         last = max(last, instant)
         detectionCount += 1
         maxConfidence = max(maxConfidence, confidence)
-        if condition == .cleared { clear(quiet: quiet) }
+        if condition == .cleared { clear() }
     }
 
-    /// Ends the condition: nothing has been seen for `quiet` after the last detection.
-    mutating func clear(quiet: Duration) {
+    /// Ends the condition: nothing has been seen for ``quiet`` after the last detection.
+    mutating func clear() {
         clearedAt = last + quiet
     }
 }

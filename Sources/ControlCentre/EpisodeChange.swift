@@ -8,4 +8,7 @@ public struct EpisodeChange: Hashable, Sendable {
     ///
     /// An extension may follow a clearing: the episode stays cleared, and its end has moved.
     public let events: [EpisodeEvent]
+    /// Detections of earlier groups that the episode, brought forth by this one, counts: in the
+    /// order of their instants.
+    public let preceding: [CorrelatedDetection]
 }

@@ -11,21 +11,36 @@ struct EpisodeSweep {
         let before: Episode?
         var episode: Episode
         var events: [EpisodeEvent] = []
+        var preceding: [CorrelatedDetection] = []
+    }
+
+    /// A detection that is one of too few.
+    private struct Waiting {
+        let detection: CorrelatedDetection
+        /// Its place in the group; nil if it is of an earlier one.
+        let place: Int?
     }
 
     /// The episodes of one kind that may still be joined.
     private struct Queue {
         /// The given ones, by start, of these by id.
         var given: ArraySlice<Int>
-        /// Those brought forth, by start, since each starts at its instant; no two start together,
-        /// as the next detection at that instant finds the first in reach.
+        /// Those brought forth, by start. For one that counts detections which waited takes all of
+        /// them that lie between its ends, and none before it can be of another's window that ends
+        /// later; so the next starts after it, as does one that starts at its own instant: the next
+        /// detection up to its end finds it in reach.
         var newborn: ArraySlice<Int> = []
 
         /// The only ones that can start first.
         var heads: [Int] { [newborn.first, given.first].compactMap(\.self) }
     }
 
+    private let rule: CorrelationRule
+    /// How far an episode reaches: see ``Correlator`` for a rule that has changed.
     private let quiet: Duration
+    private var waiting: [Waiting]
+    /// Detections of this group that had to wait, and the episode that counts them now.
+    private(set) var awaited: [(place: Int, alarm: AlarmID)] = []
     /// The given episodes by start and id, then those brought forth, in the order of their making.
     private var tracks: [Track]
     private var rung: Queue
@@ -34,13 +49,15 @@ struct EpisodeSweep {
     /// The tracks with an event, in the order of their first.
     private var touched: [Int] = []
 
-    init(over episodes: [Episode], quiet: Duration) {
-        self.quiet = quiet
+    init(over episodes: [Episode], waiting: [CorrelatedDetection], rule: CorrelationRule) {
+        self.rule = rule
+        self.waiting = waiting.map { Waiting(detection: $0, place: nil) }
         let sorted = episodes.sorted { ($0.start, $0.id) < ($1.start, $1.id) }
         tracks = sorted.map { Track(before: $0, episode: $0) }
         rung = Queue(given: sorted.indices.filter { !sorted[$0].late }[...])
         bornLate = Queue(given: sorted.indices.filter { sorted[$0].late }[...])
         active = sorted.firstIndex { $0.condition == .active }
+        quiet = max(rule.quiet, active.map { sorted[$0].quiet } ?? .zero)
     }
 
     /// What the detections did, in the order in which episodes were first touched.
@@ -48,31 +65,58 @@ struct EpisodeSweep {
         touched.map { index in
             let track = tracks[index]
             return EpisodeChange(
-                before: track.before, after: track.episode, events: track.events)
+                before: track.before, after: track.episode, events: track.events,
+                preceding: track.preceding)
         }
     }
 
-    /// Takes the next detection, whose `instant` is not before the previous one's.
+    /// Takes the next detection, whose instant is not before the previous one's.
     ///
-    /// - Returns: The alarm that it raised, opened late or extended.
+    /// - Parameter place: its place in the group.
+    /// - Returns: The alarm that it raised, opened late or extended; nil if it has to wait.
     mutating func take(
-        confidence: Double, at instant: Timestamp, late: Bool, makeID: () -> AlarmID
-    ) -> AlarmID {
+        _ detection: CorrelatedDetection, at place: Int, makeID: () -> AlarmID
+    ) -> AlarmID? {
+        let instant = detection.effectiveAt
+        let late = detection.age > rule.lateAfter
         clearActive(before: instant)
         rung = dropping(rung, before: instant)
         bornLate = dropping(bornLate, before: instant)
         if let index = late ? lateChoice(at: instant) : timelyChoice(at: instant) {
-            extend(index, confidence: confidence, at: instant)
+            extend(index, confidence: detection.confidence, at: instant)
             return tracks[index].episode.id
         }
-        let id = makeID()
-        if late {
-            openLate(id, confidence: confidence, at: instant)
-        } else {
-            raise(id, confidence: confidence, at: instant)
+        let newcomer = Waiting(detection: detection, place: place)
+        guard let members = members(with: newcomer, late: late) else {
+            waiting.append(newcomer)
+            return nil
         }
+        let id = makeID()
+        bringForth(id, of: members, at: instant, late: late)
         return id
     }
+
+    // What is enough
+
+    /// Those that the newcomer makes enough, by instant: of the windows that contain it, the one
+    /// that ends first. Nil if they are too few.
+    private func members(with newcomer: Waiting, late: Bool) -> [Waiting]? {
+        guard rule.detectionsMin > 1 else { return [newcomer] }
+        let instant = newcomer.detection.effectiveAt
+        let near = (waiting.filter { !late || isLate($0) } + [newcomer])
+            .sorted { $0.detection.precedes($1.detection) }
+        for last in near.map(\.detection.effectiveAt)
+        where last >= instant && last - rule.detectionsWindow <= instant {
+            let members = near.filter {
+                $0.detection.effectiveAt <= last
+                    && $0.detection.effectiveAt >= last - rule.detectionsWindow
+            }
+            if members.count >= rule.detectionsMin { return members }
+        }
+        return nil
+    }
+
+    private func isLate(_ waiting: Waiting) -> Bool { waiting.detection.age > rule.lateAfter }
 
     // What is in reach
 
@@ -128,7 +172,7 @@ struct EpisodeSweep {
     }
 
     private mutating func extend(_ index: Int, confidence: Double, at instant: Timestamp) {
-        tracks[index].episode.extend(confidence: confidence, at: instant, quiet: quiet)
+        tracks[index].episode.extend(confidence: confidence, at: instant)
         if case .extended(let count) = tracks[index].events.last {
             tracks[index].events[tracks[index].events.count - 1] = .extended(by: count + 1)
         } else {
@@ -136,33 +180,46 @@ struct EpisodeSweep {
         }
     }
 
-    private mutating func raise(_ id: AlarmID, confidence: Double, at instant: Timestamp) {
-        let index = bringForth(
-            Episode(
-                id: id, raisedAt: instant, start: instant, last: instant, clearedAt: nil,
-                detectionCount: 1, maxConfidence: confidence, late: false))
-        rung.newborn.append(index)
-        note(.raised, of: index)
-        if anyStarts(moreThan: quiet, after: instant) { clear(index) } else { active = index }
-    }
-
-    private mutating func openLate(_ id: AlarmID, confidence: Double, at instant: Timestamp) {
-        let index = bringForth(
-            Episode(
-                id: id, raisedAt: instant, start: instant, last: instant,
-                clearedAt: instant + quiet, detectionCount: 1, maxConfidence: confidence,
-                late: true))
-        bornLate.newborn.append(index)
-        note(.lateBorn, of: index)
-    }
-
-    private mutating func bringForth(_ episode: Episode) -> Int {
+    /// Raises an episode, or opens it late.
+    private mutating func bringForth(
+        _ id: AlarmID, of members: [Waiting], at instant: Timestamp, late: Bool
+    ) {
+        var episode = Episode(
+            id: id, raisedAt: instant,
+            start: members.map(\.detection.effectiveAt).min() ?? instant,
+            last: members.map(\.detection.effectiveAt).max() ?? instant, clearedAt: nil,
+            detectionCount: members.count,
+            maxConfidence: members.map(\.detection.confidence).max() ?? 0, late: late,
+            quiet: rule.quiet)
+        if late { episode.clear() }
+        let index = tracks.endIndex
         tracks.append(Track(before: nil, episode: episode))
-        return tracks.endIndex - 1
+        if members.count > 1 { settle(members, into: index) }
+        if late {
+            bornLate.newborn.append(index)
+            note(.lateBorn, of: index)
+        } else {
+            rung.newborn.append(index)
+            note(.raised, of: index)
+            if anyStarts(moreThan: quiet, after: instant) { clear(index) } else { active = index }
+        }
+    }
+
+    /// Lets the members wait no longer.
+    private mutating func settle(_ members: [Waiting], into index: Int) {
+        for member in members {
+            if let place = member.place {
+                awaited.append((place, tracks[index].episode.id))
+            } else {
+                tracks[index].preceding.append(member.detection)
+            }
+        }
+        let settled = Set(members.map(\.detection))
+        waiting.removeAll { settled.contains($0.detection) }
     }
 
     private mutating func clear(_ index: Int) {
-        tracks[index].episode.clear(quiet: quiet)
+        tracks[index].episode.clear()
         note(.cleared, of: index)
     }
 

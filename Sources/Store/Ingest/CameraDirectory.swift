@@ -19,7 +19,13 @@ struct CameraDirectory {
         let name: String
     }
 
+    private struct RuleName: Hashable {
+        let site: SiteID
+        let pattern: BehaviourPattern
+    }
+
     private(set) var revision: Int64 = 0
+    private var rules: [RuleName: CorrelationRule] = [:]
     private var cameras: [CameraName: Camera] = [:]
     private var models: [NodeID: String] = [:]
 
@@ -29,6 +35,11 @@ struct CameraDirectory {
 
     func camera(_ name: CameraName) -> Camera? { cameras[name] }
     func model(of node: NodeID) -> String? { models[node] }
+
+    /// The rule in force for a pattern at a site; nil if the site has none.
+    func rule(for pattern: BehaviourPattern, at site: SiteID) -> CorrelationRule? {
+        rules[RuleName(site: site, pattern: pattern)]
+    }
 
     static let currentRevision = Statement("SELECT revision FROM configuration")
 
@@ -61,6 +72,17 @@ struct CameraDirectory {
             Statement(
                 "SELECT n.id, node_model(n) FROM nodes n WHERE n.id = ANY ($1)",
                 .uuids(nodes.map { PostgreSQLUUID($0.uuid) })),
+            Statement(
+                """
+                SELECT DISTINCT ON (site, pattern) site, pattern, version, confidence_min,
+                    detections_min, (extract(epoch FROM detections_window) * 1000000)::bigint,
+                    (extract(epoch FROM quiet) * 1000000)::bigint,
+                    (extract(epoch FROM max(quiet) OVER (PARTITION BY site, pattern))
+                        * 1000000)::bigint,
+                    priority
+                FROM correlation_rules WHERE site = ANY ($1)
+                ORDER BY site, pattern, version DESC
+                """, .texts(Set(ordered.map(\.site)).map(\.description))),
         ]
     }
 
@@ -87,11 +109,26 @@ struct CameraDirectory {
         for row in 0..<results[2].rowCount {
             models[try results[2].id(row, 0)] = try results[2].text(row, 1)
         }
+        for row in 0..<results[3].rowCount { try learnRule(results[3], row) }
         return holds
+    }
+
+    private mutating func learnRule(_ rows: QueryResult, _ row: Int) throws(PostgreSQLError) {
+        var rule = CorrelationRule()
+        rule.version = Int(try rows.int64(row, 2))
+        rule.confidenceMin = try rows.double(row, 3)
+        rule.detectionsMin = Int(try rows.int64(row, 4))
+        rule.detectionsWindow = .microseconds(try rows.int64(row, 5))
+        rule.quiet = .microseconds(try rows.int64(row, 6))
+        // Before its first version alarms were raised by the defaults.
+        rule.quietLongest = max(rule.quietLongest, .microseconds(try rows.int64(row, 7)))
+        rule.priority = try rows.value(row, 8)
+        rules[RuleName(site: try rows.site(row, 0), pattern: try rows.value(row, 1))] = rule
     }
 
     mutating func forget() {
         cameras.removeAll(keepingCapacity: true)
         models.removeAll(keepingCapacity: true)
+        rules.removeAll(keepingCapacity: true)
     }
 }

@@ -18,6 +18,8 @@ struct Group {
     private struct Part {
         let key: CorrelationKey
         let area: AreaID
+        /// Of the rule in force for its pattern.
+        let correlator: Correlator
         var members: [Resolved] = []
     }
 
@@ -102,7 +104,12 @@ struct Group {
             parts[part].members.append(member)
         } else {
             partOfKey[key] = parts.count
-            parts.append(Part(key: key, area: camera.area, members: [member]))
+            let rule = directory.rule(for: pattern, at: item.site)
+            parts.append(
+                Part(
+                    key: key, area: camera.area,
+                    correlator: rule.map { Correlator(rule: $0) } ?? correlator,
+                    members: [member]))
         }
     }
 
@@ -125,6 +132,8 @@ struct Group {
         static let revision = 1
         static let existing = 5
         static let episodes = 6
+        /// Only if a rule wants several detections.
+        static let waiting = 7
     }
 
     /// Begins the transaction, locks the keys, and reads duplicates and episodes.
@@ -134,7 +143,7 @@ struct Group {
         let keyColumns = keyColumns
         var windows: (lower: [Int64?], upper: [Int64?]) = ([], [])
         for part in parts {
-            let window = correlator.searchWindow(for: part.members.map { detection($0) })
+            let window = part.correlator.searchWindow(for: part.members.map { detection($0) })
             windows.lower.append(window?.lowerBound.microsecondsSinceEpoch)
             windows.upper.append(window?.upperBound.microsecondsSinceEpoch)
         }
@@ -159,7 +168,10 @@ struct Group {
                 """, parameters: keyColumns),
             Statement(
                 """
-                SELECT i.ordinal, d.alarm, d.counted_only,
+                SELECT i.ordinal,
+                    coalesce(d.alarm, (SELECT p.alarm FROM preceding_detections p
+                        WHERE p.site = d.site AND p.id = d.id AND p.occurred_at = d.occurred_at)),
+                    d.counted_only,
                     d.content_hash = sha256(uuid_send(i.camera) || i.content)
                 FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::bytea[])
                     WITH ORDINALITY AS i (site, id, occurred_at, camera, content, ordinal)
@@ -177,7 +189,8 @@ struct Group {
             Statement(
                 """
                 SELECT k.ordinal, a.id, a.raised_at, a.started_at, a.last_detection_at,
-                    a.cleared_at, a.detection_count, a.max_confidence, a.late, a.extended_at
+                    a.cleared_at, a.detection_count, a.max_confidence, a.late, a.extended_at,
+                    (extract(epoch FROM a.quiet) * 1000000)::bigint
                 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[],
                         $6::timestamptz[], $7::timestamptz[]) WITH ORDINALITY
                     AS k (site, camera, pattern, operating_mode, model, lower, upper, ordinal)
@@ -201,6 +214,49 @@ struct Group {
                     .timestamps(microsecondsSinceUnixEpoch: windows.lower),
                     .timestamps(microsecondsSinceUnixEpoch: windows.upper),
                 ]),
+        ] + waitingStatement
+    }
+
+    /// Reads what waits for more of its kind; nothing where no rule wants several.
+    private var waitingStatement: [Statement] {
+        let searched = parts.enumerated().compactMap { number, part in
+            part.correlator.waitingWindow(for: part.members.map { detection($0) })
+                .map { (number: Int64(number), part: part, window: $0) }
+        }
+        guard !searched.isEmpty else { return [] }
+        return [
+            Statement(
+                """
+                SELECT k.number, d.id, d.occurred_at, d.received_at, d.confidence
+                FROM unnest($1::bigint[], $2::text[], $3::uuid[], $4::text[], $5::text[],
+                        $6::text[], $7::float8[], $8::timestamptz[], $9::timestamptz[])
+                    AS k (number, site, camera, pattern, operating_mode, model, confidence_min,
+                        lower, upper)
+                JOIN detections d ON d.camera = k.camera AND d.site = k.site
+                    -- A node's clock may be ahead; its detection counts at its receipt.
+                    AND d.occurred_at >= k.lower
+                    AND d.occurred_at <= k.upper + $10 * interval '1 microsecond'
+                    AND d.pattern = k.pattern AND d.operating_mode = k.operating_mode
+                    AND (k.model = '' OR d.model = k.model)
+                WHERE d.alarm IS NULL AND NOT d.counted_only AND d.confidence >= k.confidence_min
+                    AND NOT EXISTS (
+                        SELECT FROM preceding_detections p
+                        WHERE p.site = d.site AND p.id = d.id AND p.occurred_at = d.occurred_at)
+                """,
+                .int64s(searched.map(\.number)),
+                .texts(searched.map(\.part.key.site.description)),
+                .uuids(searched.map { PostgreSQLUUID($0.part.key.camera.uuid) }),
+                .texts(searched.map(\.part.key.pattern.rawValue)),
+                .texts(searched.map(\.part.key.mode.rawValue)),
+                .texts(searched.map { $0.part.key.modelVersion ?? "" }),
+                .doubles(searched.map(\.part.correlator.rule.confidenceMin)),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: searched.map(
+                        \.window.lowerBound.microsecondsSinceEpoch)),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: searched.map(
+                        \.window.upperBound.microsecondsSinceEpoch)),
+                .int64(correlator.rule.futureTolerance.microseconds))
         ]
     }
 
@@ -235,27 +291,29 @@ struct Group {
     {
         try settleDuplicates(results[Read.existing])
         let episodes = try Self.episodes(results[Read.episodes])
-        var writes = Writes(rule: correlator.rule, now: now)
+        let waiting =
+            results.count > Read.waiting ? try Self.waiting(results[Read.waiting]) : [:]
+        var writes = Writes(now: now)
         for (number, part) in parts.enumerated() {
             let members = part.members.filter { outcomes[$0.index] == nil }
             guard !members.isEmpty else { continue }
             let known = episodes[number] ?? [:]
-            let decision = correlator.decide(
-                detections: members.map { detection($0) },
+            let decision = part.correlator.decide(
+                detections: members.map { detection($0) }, waiting: waiting[number] ?? [],
                 episodes: known.values.map(\.episode),
                 makeID: { AlarmID.make(at: now) })
             for (member, outcome) in zip(members, decision.outcomes) {
                 let item = item(member.index)
                 switch outcome {
                 case .countedOnly: outcomes[member.index] = .countedOnly
-                case .belowThreshold: outcomes[member.index] = .created(nil)
+                case .belowThreshold, .waiting: outcomes[member.index] = .created(nil)
                 case .joined(let alarm): outcomes[member.index] = .created(alarm)
                 }
-                writes.add(item, member, outcome)
+                writes.add(item, member, outcome, under: part.correlator.rule)
             }
             for change in decision.changes {
                 writes.add(
-                    change, of: part.key, area: part.area,
+                    change, of: part.key, area: part.area, under: part.correlator.rule,
                     receivedAt: change.before == nil
                         ? receipt(of: change.after, members, decision) : nil,
                     journaledAt: known[change.after.id]?.extendedAt)
@@ -297,6 +355,20 @@ struct Group {
         }
     }
 
+    /// The waiting detections read, by the place of their key.
+    private static func waiting(_ rows: QueryResult) throws(PostgreSQLError)
+        -> [Int: [CorrelatedDetection]]
+    {
+        var waiting: [Int: [CorrelatedDetection]] = [:]
+        for row in 0..<rows.rowCount {
+            waiting[Int(try rows.int64(row, 0)), default: []].append(
+                CorrelatedDetection(
+                    id: try rows.id(row, 1), occurredAt: try rows.time(row, 2),
+                    receivedAt: try rows.time(row, 3), confidence: try rows.double(row, 4)))
+        }
+        return waiting
+    }
+
     private struct KnownEpisode {
         let episode: Episode
         let extendedAt: Timestamp
@@ -313,7 +385,8 @@ struct Group {
                 id: id, raisedAt: try rows.time(row, 2), start: try rows.time(row, 3),
                 last: try rows.time(row, 4), clearedAt: try rows.timeIfPresent(row, 5),
                 detectionCount: Int(try rows.int64(row, 6)),
-                maxConfidence: try rows.double(row, 7), late: try rows.bool(row, 8))
+                maxConfidence: try rows.double(row, 7), late: try rows.bool(row, 8),
+                quiet: .microseconds(try rows.int64(row, 10)))
             episodes[Int(try rows.int64(row, 0)) - 1, default: [:]][id] = KnownEpisode(
                 episode: episode, extendedAt: try rows.time(row, 9))
         }

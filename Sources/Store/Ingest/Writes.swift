@@ -4,13 +4,13 @@ import PostgreSQL
 /// What a group writes, column by column: each table gets one statement, whatever the group's
 /// size.
 struct Writes {
-    private let rule: CorrelationRule
     private let now: Timestamp
 
     private var detections = Detections()
     private var raised = Alarms()
     private var moved = Alarms()
     private var events = Events()
+    private var preceding = Preceding()
 
     /// How often `alarm.extended` is journaled per alarm at most.
     private static let extensionInterval: Duration = .seconds(1)
@@ -39,8 +39,17 @@ struct Writes {
         var area: [PostgreSQLUUID?] = []
         var receivedAt: [Int64?] = []
         var episode: [Episode] = []
+        var rule: [CorrelationRule] = []
         var extendedAt: [Int64?] = []
         var extensionPending: [Bool?] = []
+    }
+
+    /// Detections stored before that a new alarm counts.
+    private struct Preceding {
+        var site: [String?] = []
+        var alarm: [PostgreSQLUUID?] = []
+        var occurredAt: [Int64?] = []
+        var id: [PostgreSQLUUID?] = []
     }
 
     private struct Events {
@@ -49,13 +58,11 @@ struct Writes {
         var occurredAt: [Int64?] = []
     }
 
-    init(rule: CorrelationRule, now: Timestamp) {
-        self.rule = rule
-        self.now = now
-    }
+    init(now: Timestamp) { self.now = now }
 
     mutating func add(
-        _ item: IncomingDetection, _ resolved: Group.Resolved, _ outcome: DetectionOutcome
+        _ item: IncomingDetection, _ resolved: Group.Resolved, _ outcome: DetectionOutcome,
+        under rule: CorrelationRule
     ) {
         var alarm: AlarmID?
         if case .joined(let id) = outcome { alarm = id }
@@ -83,8 +90,8 @@ struct Writes {
     ///   - receivedAt: when the raising detection reached us; nil for a known alarm.
     ///   - journaledAt: when `alarm.extended` was last journaled; nil for a new alarm.
     mutating func add(
-        _ change: EpisodeChange, of key: CorrelationKey, area: AreaID, receivedAt: Timestamp?,
-        journaledAt: Timestamp?
+        _ change: EpisodeChange, of key: CorrelationKey, area: AreaID,
+        under rule: CorrelationRule, receivedAt: Timestamp?, journaledAt: Timestamp?
     ) {
         let isNew = change.before == nil
         let isCleared = change.events.contains(.cleared)
@@ -113,10 +120,17 @@ struct Writes {
         rows.area.append(PostgreSQLUUID(area.uuid))
         rows.receivedAt.append(receivedAt?.microsecondsSinceEpoch)
         rows.episode.append(change.after)
+        rows.rule.append(rule)
         rows.extendedAt.append(
             isNew || extensionIsDue ? now.microsecondsSinceEpoch : nil)
         rows.extensionPending.append(isHeldBack ? true : isExtended || isCleared ? false : nil)
         if isNew { raised = rows } else { moved = rows }
+        for detection in change.preceding {
+            preceding.site.append(key.site.description)
+            preceding.alarm.append(PostgreSQLUUID(change.after.id.uuid))
+            preceding.occurredAt.append(detection.occurredAt.microsecondsSinceEpoch)
+            preceding.id.append(PostgreSQLUUID(detection.id.uuid))
+        }
     }
 
     private mutating func journal(_ event: String, _ change: EpisodeChange, at instant: Timestamp?)
@@ -133,6 +147,7 @@ struct Writes {
         // Clearing comes before raising: of one key only one alarm may be active at any instant.
         if !moved.episode.isEmpty { statements.append(update) }
         if !raised.episode.isEmpty { statements += [lockAreas, insert] }
+        if !preceding.id.isEmpty { statements.append(insertPreceding) }
         if !events.name.isEmpty { statements.append(journal) }
         statements.append(insertDetections)
         statements.append(Database.appendPosition)
@@ -147,18 +162,18 @@ struct Writes {
                 cleared_at = m.cleared_at,
                 condition = CASE WHEN m.cleared_at IS NULL THEN 'active' ELSE 'cleared' END,
                 detection_count = m.detection_count, max_confidence = m.max_confidence,
-                clears_after = m.last_detection_at + a.quiet + $8 * interval '1 microsecond',
+                clears_after = m.last_detection_at + a.quiet + m.allowance * interval '1 microsecond',
                 extended_at = coalesce(m.extended_at, a.extended_at),
                 extension_pending = coalesce(m.extension_pending, a.extension_pending)
             FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
-                    $5::bigint[], $6::float8[], $7::timestamptz[], $9::boolean[])
+                    $5::bigint[], $6::float8[], $7::timestamptz[], $8::bigint[], $9::boolean[])
                 AS m (id, started_at, last_detection_at, cleared_at, detection_count,
-                    max_confidence, extended_at, extension_pending)
+                    max_confidence, extended_at, allowance, extension_pending)
             WHERE a.id = m.id
             """,
             parameters: episodeColumns(moved) + [
                 .timestamps(microsecondsSinceUnixEpoch: moved.extendedAt),
-                .int64(rule.arrivalAllowance.microseconds),
+                .int64s(moved.rule.map(\.arrivalAllowance.microseconds)),
                 .bools(moved.extensionPending),
             ])
     }
@@ -188,18 +203,23 @@ struct Writes {
             """
             INSERT INTO alarms (id, started_at, last_detection_at, cleared_at, detection_count,
                 max_confidence, site, camera, pattern, operating_mode, model, area, received_at,
-                raised_at, late, extended_at, priority, condition, quiet, clears_after)
-            SELECT r.*, $17,
+                raised_at, late, extended_at, priority, rule_version, condition, quiet,
+                clears_after)
+            SELECT r.id, r.started_at, r.last_detection_at, r.cleared_at, r.detection_count,
+                r.max_confidence, r.site, r.camera, r.pattern, r.operating_mode, r.model, r.area,
+                r.received_at, r.raised_at, r.late, r.extended_at, r.priority, r.rule_version,
                 CASE WHEN r.cleared_at IS NULL THEN 'active' ELSE 'cleared' END,
-                $18 * interval '1 microsecond',
-                r.last_detection_at + ($18 + $19) * interval '1 microsecond'
+                r.quiet * interval '1 microsecond',
+                r.last_detection_at + (r.quiet + r.allowance) * interval '1 microsecond'
             FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
                     $5::bigint[], $6::float8[], $7::text[], $8::uuid[], $9::text[], $10::text[],
                     $11::text[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
-                    $15::boolean[], $16::timestamptz[])
+                    $15::boolean[], $16::timestamptz[], $17::text[], $18::bigint[],
+                    $19::bigint[], $20::bigint[])
                 AS r (id, started_at, last_detection_at, cleared_at, detection_count,
                     max_confidence, site, camera, pattern, operating_mode, model, area,
-                    received_at, raised_at, late, extended_at)
+                    received_at, raised_at, late, extended_at, priority, rule_version, quiet,
+                    allowance)
             """,
             parameters: episodeColumns(raised) + [
                 .texts(raised.key.map(\.site.description)),
@@ -215,10 +235,21 @@ struct Writes {
                 ),
                 .bools(raised.episode.map(\.late)),
                 .timestamps(microsecondsSinceUnixEpoch: raised.extendedAt),
-                .text(rule.priority.rawValue),
-                .int64(rule.quiet.microseconds),
-                .int64(rule.arrivalAllowance.microseconds),
+                .texts(raised.rule.map(\.priority.rawValue)),
+                .int64s(raised.rule.map { $0.version.map { Int64($0) } }),
+                .int64s(raised.episode.map(\.quiet.microseconds)),
+                .int64s(raised.rule.map(\.arrivalAllowance.microseconds)),
             ])
+    }
+
+    private var insertPreceding: Statement {
+        Statement(
+            """
+            INSERT INTO preceding_detections (site, alarm, occurred_at, id)
+            SELECT * FROM unnest($1::text[], $2::uuid[], $3::timestamptz[], $4::uuid[])
+            """,
+            .texts(preceding.site), .uuids(preceding.alarm),
+            .timestamps(microsecondsSinceUnixEpoch: preceding.occurredAt), .uuids(preceding.id))
     }
 
     private var journal: Statement {
