@@ -766,3 +766,60 @@ BEGIN
     RETURN followed;
 END
 $$;
+
+-- How many alarms rang at each position of a site, and how much of it comes from few sources
+-- (ISA-18.2 asks for the ten worst of a day). NULL: there is no such site.
+CREATE FUNCTION alarm_load_document(site text, at timestamptz) RETURNS json
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    sources_max CONSTANT integer := 10;
+    document json;
+BEGIN
+    SELECT json_build_object(
+        'site', s.id,
+        'at', rfc3339(alarm_load_document.at),
+        'positions', (
+            SELECT json_agg(
+                json_build_object(
+                    'position', w.name,
+                    'staffed', w.staffed,
+                    'annunciated', json_build_object(
+                        'ten_minutes', count_annunciated(
+                            s.id, w.areas, alarm_load_document.at - interval '10 minutes',
+                            alarm_load_document.at, NULL),
+                        'hour', count_annunciated(
+                            s.id, w.areas, alarm_load_document.at - interval '1 hour',
+                            alarm_load_document.at, NULL),
+                        'day', count_annunciated(
+                            s.id, w.areas, alarm_load_document.at - interval '1 day',
+                            alarm_load_document.at, NULL)),
+                    'flood_since', (
+                        SELECT rfc3339(f.started_at) FROM floods f
+                        WHERE f.site = s.id AND f.position = w.name AND f.ended_at IS NULL),
+                    'top_sources_share', (
+                        SELECT sum(worst.alarms) FILTER (WHERE worst.rank <= sources_max)::float8
+                            / sum(worst.alarms)::float8
+                        FROM (
+                            SELECT count(*) AS alarms,
+                                row_number() OVER (ORDER BY count(*) DESC) AS rank
+                            FROM alarms a
+                            WHERE a.site = s.id
+                                AND a.annunciated_at > alarm_load_document.at - interval '1 day'
+                                AND a.annunciated_at <= alarm_load_document.at
+                                AND (w.areas IS NULL OR a.area = ANY (w.areas))
+                            GROUP BY a.camera, a.pattern
+                        ) worst))
+                ORDER BY w.ordinal)
+            FROM (
+                SELECT p.name, p.areas, p.ordinal,
+                    schedule_covers(p.staffed, s.time_zone, alarm_load_document.at) AS staffed
+                FROM observer_positions p WHERE p.site = s.id
+                UNION ALL
+                SELECT '', NULL, 0, true
+                WHERE NOT EXISTS (SELECT FROM observer_positions p WHERE p.site = s.id)
+            ) w))
+    INTO document
+    FROM sites s WHERE s.id = alarm_load_document.site;
+    RETURN document;
+END
+$$;

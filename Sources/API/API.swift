@@ -54,6 +54,8 @@ public final class API: Responder {
         addAlarms()
         addIncidents()
         addInterventions()
+        addRules()
+        addAlarmLoad()
         addStream()
         addTokens()
         addShifts()

@@ -93,6 +93,13 @@ extension AlarmFilter {
             return number
         }
         late = query.bool("late")
+        overdue = query.bool("overdue")
+        chattering = query.bool("chattering")
+        stale = query.bool("stale")
+        flood = query.bool("flood")
+        group = query.id("group")
+        ruleVersion = query.integer("rule_version", in: 1...Int(Int32.max))
+        annunciated = query.bool("annunciated")
         from = query.time("from")
         to = query.time("to")
     }

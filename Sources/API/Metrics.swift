@@ -1,4 +1,5 @@
 import HTTP
+import Store
 
 /// What one loop counts; the loops' counts are added when somebody asks.
 struct Metrics: Sendable {
@@ -63,6 +64,32 @@ struct Metrics: Sendable {
         peerFailures += other.peerFailures
         streamReaders += other.streamReaders
         lostNodes += other.lostNodes
+    }
+
+    /// The gauges of the sites' alarms, to follow `text`.
+    static func text(of gauges: [AlarmGauge]) -> String {
+        guard !gauges.isEmpty else { return "" }
+        var text = Exposition()
+        text.family(
+            "leitstand_alarms_active", "gauge",
+            "Alarms active now: all, and those of them that are in a state.")
+        for gauge in gauges {
+            let states = [
+                ("all", gauge.active), ("unacknowledged", gauge.unacknowledged),
+                ("overdue", gauge.overdue), ("chattering", gauge.chattering),
+                ("stale", gauge.stale),
+            ]
+            for (state, count) in states {
+                text.sample(
+                    "leitstand_alarms_active", "site=\"\(gauge.site)\",state=\"\(state)\"",
+                    Double(count))
+            }
+        }
+        text.family("leitstand_alarm_floods", "gauge", "Positions with an alarm flood now.")
+        for gauge in gauges {
+            text.sample("leitstand_alarm_floods", "site=\"\(gauge.site)\"", Double(gauge.floods))
+        }
+        return text.text
     }
 
     /// Prometheus' text format, version 0.0.4.

@@ -37,9 +37,11 @@ extension API {
                         return metrics
                     })
             }
+            // Whatever else can be told is told while PostgreSQL is away.
+            let gauges = try? await api.database.alarmGauges(only: call.site)
             return Response(
                 status: 200, fields: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
-                body: Array(total.text.utf8))
+                body: Array((total.text + Metrics.text(of: gauges ?? [])).utf8))
         }
     }
 }

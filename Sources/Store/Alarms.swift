@@ -18,6 +18,15 @@ public struct AlarmFilter: Sendable {
     public var detectionCount: Int?
     public var maxConfidence: Double?
     public var late: Bool?
+    public var overdue: Bool?
+    public var chattering: Bool?
+    public var stale: Bool?
+    public var flood: Bool?
+    /// The id of the group's first alarm.
+    public var group: AlarmID?
+    public var ruleVersion: Int?
+    /// Whether it has rung.
+    public var annunciated: Bool?
     /// Half-open, by `raised_at`.
     public var from: Timestamp?
     public var to: Timestamp?
@@ -63,6 +72,24 @@ extension Database {
         query.filter("t.detection_count", filter.detectionCount.map { .int64(Int64($0)) })
         query.filter("t.max_confidence", filter.maxConfidence.map { .double($0) })
         query.filter("t.late", filter.late.map { .bool($0) })
+        // Spelt out, since what is rare has an index of its own.
+        let marks = [
+            ("overdue", filter.overdue), ("chattering", filter.chattering),
+            ("stale", filter.stale), ("flood", filter.flood),
+        ]
+        for case (let column, let isMarked?) in marks {
+            query.filter(isMarked ? "t.\(column)" : "NOT t.\(column)")
+        }
+        if let group = filter.group {
+            let id = query.bind(.uuid(group))
+            // The index has no alarm that is alone.
+            query.filter("(t.id = \(id) OR t.alarm_group = \(id) AND t.alarm_group <> t.id)")
+            query.filter("t.alarm_group = \(id)")
+        }
+        query.filter("t.rule_version", filter.ruleVersion.map { .int32(Int32($0)) })
+        if let annunciated = filter.annunciated {
+            query.filter("t.annunciated_at IS \(annunciated ? "NOT NULL" : "NULL")")
+        }
         query.filter("t.raised_at", from: filter.from, to: filter.to)
         let statement = query.page(
             request, of: "alarms", document: "with_staff_names(alarm_document(t))",

@@ -25,7 +25,12 @@ extension Database {
         if let alarm = filter.alarm {
             // No index by alarm, which each insert would pay for: the alarm tells where to look.
             let id = query.bind(.uuid(alarm))
-            query.filter("t.alarm = \(id)")
+            query.filter(
+                """
+                (t.alarm = \(id) OR t.alarm IS NULL AND EXISTS (
+                    SELECT FROM preceding_detections p WHERE p.alarm = \(id)
+                        AND p.site = t.site AND p.occurred_at = t.occurred_at AND p.id = t.id))
+                """)
             query.filter("(t.site, t.camera) = (SELECT site, camera FROM alarms WHERE id = \(id))")
             query.filter("t.occurred_at >= (SELECT started_at FROM alarms WHERE id = \(id))")
             // A node's clock may be ahead of ours by the tolerated five minutes.

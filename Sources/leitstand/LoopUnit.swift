@@ -17,6 +17,10 @@ final class LoopUnit {
     private static let nodeInterval: Duration = .seconds(1)
     /// This often is looked whether an incident is to be assessed anew.
     private static let assessmentInterval: Duration = .seconds(15)
+    /// How soon an alarm is told to be overdue, or a flood to have begun or ended.
+    private static let loadInterval: Duration = .seconds(1)
+    /// How soon after a day an active alarm is told to be stale.
+    private static let staleInterval: Duration = .seconds(60)
     /// Partitions are made days ahead; this often is looked whether one is missing.
     private static let partitionInterval: Duration = .seconds(3_600)
 
@@ -50,8 +54,36 @@ final class LoopUnit {
         Task { await self.clearAlarms(on: loop) }
         Task { await self.watchNodes(on: loop) }
         Task { await self.assessIncidents(on: loop) }
+        Task {
+            await self.repeatedly("following the alarm load", each: Self.loadInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.followAlarmLoad()
+            }
+        }
+        Task {
+            await self.repeatedly("marking stale alarms", each: Self.staleInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.markStaleAlarms()
+            }
+        }
         Task { await self.makePartitions(on: loop) }
         Task { await self.expireAccesses(on: loop) }
+    }
+
+    /// Works on the database once in a while until the server stops.
+    private func repeatedly(
+        _ purpose: String, each interval: Duration, on loop: isolated EventLoop,
+        _ work: (Database) async throws(StoreError) -> Void
+    ) async {
+        while !api.isDraining {
+            await loop.sleep(for: interval)
+            do throws(StoreError) {
+                try await work(api.database)
+            } catch .unavailable(let reason) {
+                // The next round does it.
+                logger.debug("\(purpose): \(reason)")
+            } catch {
+                logger.error("\(purpose): \(error)")
+            }
+        }
     }
 
     private func clearAlarms(on loop: isolated EventLoop) async {

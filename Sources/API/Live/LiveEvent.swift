@@ -22,7 +22,8 @@ public struct LiveEvent: Sendable {
     }
 
     private static let kinds = [
-        "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.",
+        "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
+        "flood.",
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
@@ -38,6 +39,8 @@ public struct LiveEvent: Sendable {
         for resource in ["site", "area", "camera", "node"] {
             types.formUnion([resource, "\(resource).created", "\(resource).changed"])
         }
+        types.formUnion(["alarm.overdue", "alarm.stale"])
+        types.formUnion(["rule", "rule.created", "flood", "flood.started", "flood.ended"])
         types.formUnion(["node.lost", "node.returned", "node.status-changed"])
         for step in ["created", "changed", "retracted", "assessed"] {
             types.formUnion(["incident", "incident.\(step)"])

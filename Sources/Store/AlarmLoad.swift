@@ -1,0 +1,86 @@
+import ControlCentre
+import PostgreSQL
+
+/// What a site's active alarms come to, for metrics.
+public struct AlarmGauge: Sendable {
+    public let site: SiteID
+    public let active: Int64
+    public let unacknowledged: Int64
+    public let overdue: Int64
+    public let chattering: Int64
+    public let stale: Int64
+    public let floods: Int64
+}
+
+extension Database {
+    /// Marks what is overdue, and starts and ends floods.
+    public func followAlarmLoad() async throws(StoreError) {
+        try await follow([
+            Statement("SELECT mark_overdue_alarms()"), Statement("SELECT follow_floods()"),
+        ])
+    }
+
+    /// Marks what has been active for too long.
+    public func markStaleAlarms() async throws(StoreError) {
+        try await follow([Statement("SELECT mark_stale_alarms()")])
+    }
+
+    private func follow(_ statements: [Statement]) async throws(StoreError) {
+        let results = try await read(statements)
+        do throws(PostgreSQLError) {
+            var changed = false
+            for result in results where try result.int64(0, 0) > 0 { changed = true }
+            if changed { announceCommit() }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// How many alarms rang at each position of a site; nil when there is no such site.
+    public func alarmLoad(of site: SiteID, at instant: Timestamp) async throws(StoreError)
+        -> [UInt8]?
+    {
+        let results = try await read([
+            Statement("SELECT alarm_load_document($1, $2)::text", .text(site), .time(instant))
+        ])
+        do throws(PostgreSQLError) {
+            return results[0].isNull(0, 0) ? nil : try results[0].bytes(0, 0)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// - Parameter site: the site that the reader is bound to; nil for all.
+    public func alarmGauges(only site: SiteID?) async throws(StoreError) -> [AlarmGauge] {
+        // Active alarms are few; an index holds them alone.
+        let results = try await read([
+            Statement(
+                """
+                SELECT s.id, count(a.id), count(a.id) FILTER (WHERE a.handling = 'new'),
+                    count(a.id) FILTER (WHERE a.overdue AND a.handling = 'new'),
+                    count(a.id) FILTER (WHERE a.chattering), count(a.id) FILTER (WHERE a.stale),
+                    (SELECT count(*) FROM floods f WHERE f.site = s.id AND f.ended_at IS NULL)
+                FROM sites s
+                LEFT JOIN alarms a ON a.site = s.id AND a.condition = 'active'
+                WHERE $1::text IS NULL OR s.id = $1
+                GROUP BY s.id ORDER BY s.id
+                """, .text(site?.description))
+        ])
+        do throws(PostgreSQLError) {
+            var gauges: [AlarmGauge] = []
+            for row in 0..<results[0].rowCount {
+                gauges.append(
+                    AlarmGauge(
+                        site: try results[0].site(row, 0), active: try results[0].int64(row, 1),
+                        unacknowledged: try results[0].int64(row, 2),
+                        overdue: try results[0].int64(row, 3),
+                        chattering: try results[0].int64(row, 4),
+                        stale: try results[0].int64(row, 5),
+                        floods: try results[0].int64(row, 6)))
+            }
+            return gauges
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
