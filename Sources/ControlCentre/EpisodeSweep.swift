@@ -36,8 +36,6 @@ struct EpisodeSweep {
     }
 
     private let rule: CorrelationRule
-    /// How far an episode reaches: see ``Correlator`` for a rule that has changed.
-    private let quiet: Duration
     private var waiting: [Waiting]
     /// Detections of this group that had to wait, and the episode that counts them now.
     private(set) var awaited: [(place: Int, alarm: AlarmID)] = []
@@ -57,7 +55,6 @@ struct EpisodeSweep {
         rung = Queue(given: sorted.indices.filter { !sorted[$0].late }[...])
         bornLate = Queue(given: sorted.indices.filter { sorted[$0].late }[...])
         active = sorted.firstIndex { $0.condition == .active }
-        quiet = max(rule.quiet, active.map { sorted[$0].quiet } ?? .zero)
     }
 
     /// What the detections did, in the order in which episodes were first touched.
@@ -119,6 +116,13 @@ struct EpisodeSweep {
     private func isLate(_ waiting: Waiting) -> Bool { waiting.detection.age > rule.lateAfter }
 
     // What is in reach
+
+    /// How far an episode reaches; farther than by the rule only while one is active that was
+    /// raised under a longer quiet time. So it never grows during a pass: an episode that has
+    /// become active in it is of this rule.
+    private var quiet: Duration {
+        max(rule.quiet, active.map { tracks[$0].episode.quiet } ?? .zero)
+    }
 
     private func isOver(_ index: Int, at instant: Timestamp) -> Bool {
         tracks[index].episode.last + quiet < instant

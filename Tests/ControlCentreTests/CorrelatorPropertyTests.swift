@@ -3,11 +3,14 @@ import Testing
 
 /// A key's episodes as a store keeps them, with nothing but the correlator deciding.
 private struct Replay {
-    let correlator = Correlator(rule: CorrelationRule())
+    let correlator: Correlator
     let numbers = AlarmNumbers()
     var episodes: [AlarmID: Episode]
+    /// What belongs to no episode.
+    var waiting: [CorrelatedDetection] = []
 
-    init(episodes: [Episode] = []) {
+    init(rule: CorrelationRule = CorrelationRule(), episodes: [Episode] = []) {
+        correlator = Correlator(rule: rule)
         self.episodes = Dictionary(uniqueKeysWithValues: episodes.map { ($0.id, $0) })
     }
 
@@ -25,7 +28,14 @@ private struct Replay {
     func decide(
         _ detections: [CorrelatedDetection], given: [Episode], makeID: () -> AlarmID
     ) -> CorrelationDecision {
-        correlator.decide(detections: detections, episodes: given, makeID: makeID)
+        correlator.decide(
+            detections: detections, waiting: fetchedWaiting(for: detections), episodes: given,
+            makeID: makeID)
+    }
+
+    func fetchedWaiting(for detections: [CorrelatedDetection]) -> [CorrelatedDetection] {
+        guard let window = correlator.waitingWindow(for: detections) else { return [] }
+        return waiting.filter { window.contains($0.effectiveAt) }
     }
 
     mutating func take(_ group: RandomHistory.Group) -> CorrelationDecision {
@@ -36,7 +46,13 @@ private struct Replay {
     mutating func take(_ detections: [CorrelatedDetection]) -> CorrelationDecision {
         let decision = decide(
             detections, given: fetched(for: detections), makeID: numbers.make)
-        for change in decision.changes { episodes[change.after.id] = change.after }
+        for change in decision.changes {
+            episodes[change.after.id] = change.after
+            waiting.removeAll { change.preceding.contains($0) }
+        }
+        for (detection, outcome) in zip(detections, decision.outcomes) where outcome == .waiting {
+            waiting.append(detection)
+        }
         return decision
     }
 
@@ -270,6 +286,155 @@ extension Episode {
         _ = whole.take(RandomHistory.Group(takenAt: at(0), detections: stream))
 
         #expect(parted.episodes == whole.episodes)
+    }
+}
+
+@Suite struct `Whatever is delivered under a rule that wants several detections` {
+    private static let cases = (1...60).flatMap { seed in
+        [(2, 5), (2, 60), (3, 10), (4, 120)].map { count, seconds in
+            Case(seed: UInt64(seed), count: count, seconds: seconds)
+        }
+    }
+
+    struct Case: CustomTestStringConvertible {
+        let seed: UInt64
+        let count: Int
+        let seconds: Int
+
+        var rule: CorrelationRule {
+            CorrelationRule(detectionsMin: count, detectionsWindow: .seconds(seconds))
+        }
+        var testDescription: String { "\(count) in \(seconds) s, seed \(seed)" }
+    }
+
+    @Test(arguments: cases)
+    func `the correlator decides as the plain reference does`(_ example: Case) {
+        var replay = Replay(rule: example.rule)
+        var reference = ReferenceCorrelator(rule: example.rule)
+        for group in RandomHistory(seed: example.seed).groups {
+            let decision = replay.take(group)
+            reference.clear(now: group.takenAt)
+            let expected = reference.take(group.detections)
+
+            #expect(decision.outcomes == group.detections.map { expected[$0.id] })
+            #expect(
+                replay.episodes.values.sorted { $0.id < $1.id }
+                    == reference.episodes.sorted { $0.id < $1.id })
+            #expect(Set(replay.waiting) == Set(reference.waiting))
+            #expect(replay.episodes.values.count { $0.condition == .active } <= 1)
+        }
+    }
+
+    @Test(arguments: cases)
+    func `each detection is counted once, or waits`(_ example: Case) {
+        var replay = Replay(rule: example.rule)
+        var counted = 0
+        for group in RandomHistory(seed: example.seed).groups {
+            let decision = replay.take(group)
+            for outcome in decision.outcomes {
+                if case .joined = outcome { counted += 1 }
+            }
+            counted += decision.changes.map(\.preceding.count).reduce(0, +)
+
+            for change in decision.changes where change.before == nil {
+                #expect(change.after.detectionCount >= example.count)
+                #expect(change.after.start <= change.after.raisedAt)
+                #expect(change.after.raisedAt <= change.after.last)
+            }
+        }
+
+        #expect(replay.episodes.values.map(\.detectionCount).reduce(0, +) == counted)
+    }
+
+    @Test(arguments: cases)
+    func `neither order nor where groups are parted decides anything`(_ example: Case) {
+        var generator = SplitMix64(seed: example.seed)
+        var second = 0
+        let stream = (1...200).map { number in
+            second += Int.random(in: 0...45, using: &generator)
+            return detection(number, at: second)
+        }
+        var parted = Replay(rule: example.rule)
+        var rest = stream[...]
+        while let last = rest.prefix(Int.random(in: 1...20, using: &generator)).last {
+            let group = rest.prefix { $0.occurredAt <= last.occurredAt }
+            rest = rest.dropFirst(group.count)
+            _ = parted.take(group.shuffled(using: &generator))
+            parted.waiting.shuffle(using: &generator)
+        }
+
+        var whole = Replay(rule: example.rule)
+        _ = whole.take(stream)
+
+        #expect(parted.episodes == whole.episodes)
+        #expect(Set(parted.waiting) == Set(whole.waiting))
+    }
+}
+
+@Suite struct `A rule that has changed` {
+    @Test func `lets an active alarm go on by the longer quiet time it was raised under`() {
+        let running = Episode(
+            id: alarm(1), raisedAt: at(0), start: at(0), last: at(0), clearedAt: nil,
+            detectionCount: 1, maxConfidence: 0.9, late: false, quiet: .seconds(300))
+        let correlator = Correlator(rule: CorrelationRule(quietLongest: .seconds(300)))
+
+        let within = correlator.decide([detection(1, at: 100)], given: [running])
+        let beyond = correlator.decide([detection(1, at: 301)], given: [running])
+
+        #expect(within.outcomes == [.joined(alarm(1))])
+        #expect(beyond.outcomes == [.joined(alarm(100))])
+        #expect(beyond.changes.map(\.after.clearedAt) == [at(300), nil])
+    }
+
+    @Test func `ends an alarm of a shorter quiet time by its own`() {
+        let running = Episode(
+            id: alarm(1), raisedAt: at(0), start: at(0), last: at(0), clearedAt: nil,
+            detectionCount: 1, maxConfidence: 0.9, late: false, quiet: .seconds(10))
+        let correlator = Correlator(rule: CorrelationRule(quiet: .seconds(60)))
+
+        let beyond = correlator.decide([detection(1, at: 61)], given: [running])
+
+        #expect(beyond.outcomes == [.joined(alarm(100))])
+        #expect(beyond.changes.map(\.after.clearedAt) == [at(10), nil])
+        #expect(beyond.changes.map(\.after.quiet) == [.seconds(10), .seconds(60)])
+    }
+
+    /// Epochs of other rules over one store, as versions follow each other.
+    @Test(arguments: UInt64(1)...40)
+    func `never leaves two alarms active, nor an end that moves back`(seed: UInt64) {
+        var generator = SplitMix64(seed: seed)
+        var replay = Replay()
+        for group in RandomHistory(seed: seed).groups {
+            let quiet = Duration.seconds([5, 30, 300].randomElement(using: &generator) ?? 30)
+            var next = Replay(
+                rule: CorrelationRule(
+                    quiet: quiet, detectionsMin: Int.random(in: 1...2, using: &generator),
+                    quietLongest: .seconds(300)), episodes: Array(replay.episodes.values))
+            next.waiting = replay.waiting
+            let decision = next.take(group.detections)
+
+            #expect(next.episodes.values.count { $0.condition == .active } <= 1)
+            for change in decision.changes {
+                if let end = change.before?.clearedAt, let now = change.after.clearedAt {
+                    #expect(end <= now)
+                }
+            }
+            // Each of them hands out its own numbers.
+            replay.episodes = Dictionary(
+                uniqueKeysWithValues: next.episodes.values.enumerated().map { number, episode in
+                    let id = alarm(1_000 + number)
+                    return (
+                        id,
+                        Episode(
+                            id: id, raisedAt: episode.raisedAt, start: episode.start,
+                            last: episode.last, clearedAt: episode.clearedAt,
+                            detectionCount: episode.detectionCount,
+                            maxConfidence: episode.maxConfidence, late: episode.late,
+                            quiet: episode.quiet)
+                    )
+                })
+            replay.waiting = next.waiting
+        }
     }
 }
 

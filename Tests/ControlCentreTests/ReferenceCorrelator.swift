@@ -5,6 +5,8 @@ import ControlCentre
 struct ReferenceCorrelator {
     let rule: CorrelationRule
     private(set) var episodes: [Episode]
+    /// What belongs to no episode.
+    private(set) var waiting: [CorrelatedDetection] = []
     private let numbers = AlarmNumbers()
 
     init(rule: CorrelationRule, episodes: [Episode] = []) {
@@ -19,7 +21,33 @@ struct ReferenceCorrelator {
             waiting.removeAll { $0 == next }
             outcomes[next.id] = take(next)
         }
+        // What waited in the same group has come to belong to an alarm.
+        for detection in group {
+            if let alarm = members[detection] { outcomes[detection.id] = .joined(alarm) }
+        }
         return outcomes
+    }
+
+    /// The episode that each detection that once waited belongs to.
+    private(set) var members: [CorrelatedDetection: AlarmID] = [:]
+
+    /// Of all windows of the rule's length that hold the detection, the one that ends first and
+    /// holds enough.
+    private func window(around detection: CorrelatedDetection, late: Bool) -> [CorrelatedDetection]?
+    {
+        let known =
+            waiting.filter { !late || $0.receivedAt - $0.occurredAt > rule.lateAfter }
+            + [detection]
+        let instants = known.map { min($0.occurredAt, $0.receivedAt) }
+        let own = min(detection.occurredAt, detection.receivedAt)
+        for end in instants.sorted() where end >= own && end <= own + rule.detectionsWindow {
+            let inside = known.filter {
+                let instant = min($0.occurredAt, $0.receivedAt)
+                return instant <= end && instant >= end - rule.detectionsWindow
+            }
+            if inside.count >= rule.detectionsMin { return inside }
+        }
+        return nil
     }
 
     /// What the clock does: an episode is over once its quiet time and the allowance have passed.
@@ -61,21 +89,34 @@ struct ReferenceCorrelator {
                 clearedAt: old.clearedAt == nil ? nil : last + rule.quiet,
                 detectionCount: old.detectionCount + 1,
                 maxConfidence: max(old.maxConfidence, detection.confidence), late: old.late)
-        } else {
+        } else if let together = window(around: detection, late: late) {
             id = numbers.make()
             let passed = episodes.contains { $0.start > instant + rule.quiet }
+            let instants = together.map { min($0.occurredAt, $0.receivedAt) }
+            let last = instants.max() ?? instant
             episodes.append(
                 Episode(
-                    id: id, raisedAt: instant, start: instant, last: instant,
-                    clearedAt: late || passed ? instant + rule.quiet : nil, detectionCount: 1,
-                    maxConfidence: detection.confidence, late: late))
+                    id: id, raisedAt: instant, start: instants.min() ?? instant, last: last,
+                    clearedAt: late || passed ? last + rule.quiet : nil,
+                    detectionCount: together.count,
+                    maxConfidence: together.map(\.confidence).max() ?? 0, late: late))
+            for member in together { members[member] = id }
+            waiting.removeAll { together.contains($0) }
+        } else {
+            waiting.append(detection)
+            clearActive(before: instant)
+            return .waiting
         }
 
+        clearActive(before: instant)
+        return .joined(id)
+    }
+
+    private mutating func clearActive(before instant: Timestamp) {
         episodes = episodes.map { episode in
             episode.clearedAt == nil && episode.last + rule.quiet < instant
                 ? copy(of: episode, clearedAt: episode.last + rule.quiet) : episode
         }
-        return .joined(id)
     }
 
     private func copy(of episode: Episode, clearedAt: Timestamp) -> Episode {
