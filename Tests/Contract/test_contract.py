@@ -606,6 +606,74 @@ def test_detections_are_filtered(site: Site) -> None:
     refused(observer, "GET", path, 422, "parameter.invalid", params={"from": "2026-11-24T12:00:00"})
 
 
+# Rules and the alarm load
+
+
+def test_a_rule_appends_versions_and_each_alarm_keeps_its_own(
+    site: Site, other_site: Site, administrator: httpx.Client
+) -> None:
+    supervisor, observer, path = site.client("shift_supervisor"), site.client("observer"), "/v1/rules"
+    first = call(administrator, "POST", path, 201, json={"site": site.id, "pattern": "hitting"})
+    defaults = {
+        "version": 1,
+        "confidence_min": 0.5,
+        "detections_min": 1,
+        "detections_window_seconds": 10,
+        "quiet_seconds": 30,
+        "priority": "medium",
+        "escalate_after_seconds": None,
+    }
+    assert first == first | defaults
+    given = {
+        "site": site.id,
+        "pattern": "hitting",
+        "detections_min": 2,
+        "priority": "high",
+        "escalate_after_seconds": 60,
+    }
+    second = call(supervisor, "POST", path, 201, json=given)
+    assert second == second | given | {"version": 2}
+    assert call(observer, "GET", f"{path}/{first['id']}", 200) == first
+
+    assert pages(observer, path) == [second, first]
+    assert pages(observer, path, current="true") == [second]
+    assert pages(observer, path, current="false", pattern="hitting,kicking") == [first]
+    assert pages(observer, path, to=first["created_at"]) == []
+
+    refused(other_site.client("observer"), "GET", f"{path}/{first['id']}", 404, "rule.unknown")
+    elsewhere = {"site": other_site.id, "pattern": "hitting"}
+    problem = refused(supervisor, "POST", path, 422, "body.invalid", json=elsewhere)
+    assert [error["pointer"] for error in problem["errors"]] == ["/site"]
+    bad = given | {"detections_min": 101, "quiet_seconds": 0, "priority": None}
+    problem = refused(supervisor, "POST", path, 422, "body.invalid", json=bad)
+    assert {error["pointer"] for error in problem["errors"]} == {
+        "/detections_min",
+        "/quiet_seconds",
+        "/priority",
+    }
+
+    node, early = site.client("node"), detection(site)
+    assert call(node, "POST", "/v1/detections", 201, json=early)["alarm"] is None
+    raised = call(node, "POST", "/v1/detections", 201, json=detection(site))["alarm"]
+    alarm = call(observer, "GET", f"/v1/alarms/{raised}", 200)
+    assert (alarm["rule_version"], alarm["detection_count"], alarm["group"]) == (2, 2, raised)
+    assert alarm["annunciated_at"] == alarm["received_at"]
+    found = pages(observer, "/v1/alarms", rule_version="2", group=raised, annunciated="true")
+    assert [item["id"] for item in found] == [raised]
+    for mark in ("overdue", "chattering", "stale", "flood"):
+        assert pages(observer, "/v1/alarms", **{mark: "true"}) == []
+        assert len(pages(observer, "/v1/alarms", **{mark: "false"})) == 1
+    assert len(pages(observer, "/v1/detections", alarm=raised)) == 2
+
+    load = call(observer, "GET", "/v1/alarm-load", 200)
+    assert (load["site"], len(load["positions"])) == (site.id, 1)
+    assert load["positions"][0]["annunciated"] == {"ten_minutes": 1, "hour": 1, "day": 1}
+    assert load["positions"][0]["top_sources_share"] == 1
+    refused(
+        observer, "GET", "/v1/alarm-load", 404, "site.unknown", params={"site": other_site.id}
+    )
+
+
 # Alarms
 
 
