@@ -5,7 +5,7 @@ private let dispatched = Intervention(dispatchedAt: at(0))
 
 extension Intervention.Arrival {
     fileprivate static func keyed(_ second: Int) -> Intervention.Arrival {
-        Intervention.Arrival(at: at(second), source: .keyed)
+        Intervention.Arrival(at: ControlCentreTests.at(second), source: .keyed)
     }
 }
 
