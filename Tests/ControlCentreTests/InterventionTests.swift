@@ -63,7 +63,8 @@ extension Intervention {
         #expect(
             Intervention.refusal(dispatchedAt: at(9), recognisedAt: at(10), at: at(100))
                 == .dispatchedBeforeRecognised(recognisedAt: at(10)))
-        #expect(Intervention.refusal(dispatchedAt: at(10), recognisedAt: at(10), at: at(100)) == nil)
+        #expect(
+            Intervention.refusal(dispatchedAt: at(10), recognisedAt: at(10), at: at(100)) == nil)
     }
 
     @Test(arguments: [InterventionStep.complete, .cancel])
