@@ -56,6 +56,8 @@ public final class API: Responder {
         addInterventions()
         addRules()
         addAlarmLoad()
+        addEvidenceHolds()
+        addLabels()
         addStream()
         addTokens()
         addShifts()

@@ -139,15 +139,18 @@ extension Response {
             writer.member("next", next)
         }
         var fields: [HeaderField] = []
-        if let next {
-            let kept = request.target.query.filter { $0.name != "cursor" }
-            let query = (kept + [Target.Parameter(name: "cursor", value: next)])
-                .map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
-                .joined(separator: "&")
-            let path = "/" + request.target.segments.map(percentEncoded).joined(separator: "/")
-            fields.append(("link", "<\(path)?\(query)>; rel=\"next\""))
-        }
+        if let next { fields.append(link(toNext: next, as: "cursor", for: request)) }
         return .json(writer.bytes, fields: fields)
+    }
+
+    /// A Link to what follows: the request again, with another value of one parameter.
+    static func link(toNext next: String, as name: String, for request: Request) -> HeaderField {
+        let kept = request.target.query.filter { $0.name != name }
+        let query = (kept + [Target.Parameter(name: name, value: next)])
+            .map { "\(percentEncoded($0.name))=\(percentEncoded($0.value))" }
+            .joined(separator: "&")
+        let path = "/" + request.target.segments.map(percentEncoded).joined(separator: "/")
+        return ("link", "<\(path)?\(query)>; rel=\"next\"")
     }
 
     /// A resource with its ETag.

@@ -23,6 +23,8 @@ final class LoopUnit {
     private static let staleInterval: Duration = .seconds(60)
     /// Partitions are made days ahead; this often is looked whether one is missing.
     private static let partitionInterval: Duration = .seconds(3_600)
+    /// How long past its period a detection is kept at most, if the server runs.
+    private static let retentionInterval: Duration = .seconds(600)
 
     /// Accesses are kept for days; this often those are deleted whose time is up.
     private static let expiryInterval: Duration = .seconds(3_600)
@@ -49,7 +51,8 @@ final class LoopUnit {
         }
     }
 
-    /// Clears alarms, reports lost nodes and makes partitions, for the whole process.
+    /// Clears alarms, reports lost nodes, makes partitions and deletes what is due, for the whole
+    /// process.
     func keepHouse(on loop: isolated EventLoop) {
         Task { await self.clearAlarms(on: loop) }
         Task { await self.watchNodes(on: loop) }
@@ -65,6 +68,7 @@ final class LoopUnit {
             }
         }
         Task { await self.makePartitions(on: loop) }
+        Task { await self.deleteDue(on: loop) }
         Task { await self.expireAccesses(on: loop) }
     }
 
@@ -155,6 +159,20 @@ final class LoopUnit {
                 logger.warning("expiring accesses: \(error)")
             }
             await loop.sleep(for: Self.expiryInterval)
+        }
+    }
+
+    /// Begins at once: what became due while no server ran is not kept any longer.
+    private func deleteDue(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            do throws(StoreError) {
+                while try await api.database.deleteDue(), !api.isDraining {}
+            } catch .unavailable(let reason) {
+                logger.debug("deleting what is due: \(reason)")
+            } catch {
+                logger.error("deleting what is due: \(error)")
+            }
+            await loop.sleep(for: Self.retentionInterval)
         }
     }
 

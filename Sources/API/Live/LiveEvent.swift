@@ -23,7 +23,7 @@ public struct LiveEvent: Sendable {
 
     private static let kinds = [
         "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
-        "flood.",
+        "flood.", "hold.",
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
@@ -48,6 +48,9 @@ public struct LiveEvent: Sendable {
         for step in ["created", "changed", "arrived", "completed", "cancelled"] {
             types.formUnion(["intervention", "intervention.\(step)"])
         }
+        types.formUnion([
+            "hold", "hold.created", "hold.changed", "hold.release-requested", "hold.released",
+        ])
         return types
     }()
 

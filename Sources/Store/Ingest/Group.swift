@@ -132,8 +132,44 @@ struct Group {
         static let revision = 1
         static let existing = 5
         static let episodes = 6
-        /// Only if a rule wants several detections.
-        static let waiting = 7
+        /// From here on, in this order: what retention has deleted, if an item is old enough, and
+        /// what waits for more of its kind, if a rule wants several detections.
+        static let optional = 7
+    }
+
+    /// A detection younger than this on arrival cannot have been deleted: the shortest retention
+    /// period is an hour, and clocks differ.
+    private static let deletedAfter: Duration = .seconds(1_800)
+
+    /// Asks for what retention has deleted; none when all is too young.
+    private var deletedStatement: [Statement] {
+        guard
+            resolved.contains(where: {
+                item($0.index).receivedAt - item($0.index).occurredAt >= Self.deletedAfter
+            })
+        else { return [] }
+        return [
+            Statement(
+                """
+                SELECT d.ordinal, d.alarm, d.counted_only,
+                    d.content_hash = sha256(uuid_send(($4::uuid[])[d.ordinal])
+                        || ($5::bytea[])[d.ordinal])
+                FROM deleted_detections($1, $2, $3) d
+                """, parameters: identityColumns)
+        ]
+    }
+
+    private var identityColumns: [Parameter] {
+        [
+            .texts(resolved.map { item($0.index).site.description }),
+            .uuids(resolved.map { PostgreSQLUUID(item($0.index).id.uuid) }),
+            .timestamps(
+                microsecondsSinceUnixEpoch: resolved.map {
+                    item($0.index).occurredAt.microsecondsSinceEpoch
+                }),
+            .uuids(resolved.map { PostgreSQLUUID($0.camera.id.uuid) }),
+            .byteStrings(resolved.map { item($0.index).content }),
+        ]
     }
 
     /// Begins the transaction, locks the keys, and reads duplicates and episodes.
@@ -177,15 +213,7 @@ struct Group {
                     WITH ORDINALITY AS i (site, id, occurred_at, camera, content, ordinal)
                 JOIN detections d ON d.site = i.site AND d.id = i.id
                     AND d.occurred_at = i.occurred_at
-                """,
-                .texts(resolved.map { item($0.index).site.description }),
-                .uuids(resolved.map { PostgreSQLUUID(item($0.index).id.uuid) }),
-                .timestamps(
-                    microsecondsSinceUnixEpoch: resolved.map {
-                        item($0.index).occurredAt.microsecondsSinceEpoch
-                    }),
-                .uuids(resolved.map { PostgreSQLUUID($0.camera.id.uuid) }),
-                .byteStrings(resolved.map { item($0.index).content })),
+                """, parameters: identityColumns),
             Statement(
                 """
                 SELECT k.ordinal, a.id, a.raised_at, a.started_at, a.last_detection_at,
@@ -214,7 +242,7 @@ struct Group {
                     .timestamps(microsecondsSinceUnixEpoch: windows.lower),
                     .timestamps(microsecondsSinceUnixEpoch: windows.upper),
                 ]),
-        ] + waitingStatement
+        ] + deletedStatement + waitingStatement
     }
 
     /// Reads what waits for more of its kind; nothing where no rule wants several.
@@ -290,9 +318,14 @@ struct Group {
         -> [Statement]?
     {
         try settleDuplicates(results[Read.existing])
+        var optional = results.startIndex + Read.optional
+        if !deletedStatement.isEmpty {
+            try settleDuplicates(results[optional])
+            optional += 1
+        }
         let episodes = try Self.episodes(results[Read.episodes])
         let waiting =
-            results.count > Read.waiting ? try Self.waiting(results[Read.waiting]) : [:]
+            results.count > optional ? try Self.waiting(results[optional]) : [:]
         var writes = Writes(now: now)
         for (number, part) in parts.enumerated() {
             let members = part.members.filter { outcomes[$0.index] == nil }
