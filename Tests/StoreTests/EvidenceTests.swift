@@ -1,0 +1,440 @@
+import ControlCentre
+import PostgreSQL
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// An hour in days gone by, at noon, so that the hours around it are of one day.
+private let hour: Duration = .seconds(3_600)
+
+@Suite(.timeLimit(.minutes(2))) struct `Evidence holds` {
+    private let now = Timestamp.now()
+
+    private func withSite(
+        _ body: (TestDatabase, Instance, DemonstrationSite) async throws -> Void
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database, loops: 2)
+            try await body(
+                database, instance, try await DemonstrationSite(in: instance, cameras: 2))
+        }
+    }
+
+    /// Hands in a detection that was in time when it happened, so long ago.
+    private func submit(
+        _ age: Duration, camera: Int = 0, pattern: BehaviourPattern = .hitting,
+        _ site: DemonstrationSite, _ instance: Instance
+    ) async throws -> IncomingDetection {
+        let detection = site.detection(camera: camera, pattern: pattern, at: now - age)
+        guard case .created = try await instance.submit(detection) else {
+            throw NotStored(outcome: "the detection is not new")
+        }
+        return detection
+    }
+
+    private func hold(
+        from: Duration, to: Duration, camera: Int = 0, _ site: DemonstrationSite,
+        _ instance: Instance, by author: Author = DemonstrationSite.observer(1)
+    ) async throws -> HoldID {
+        let hold = NewHold(
+            camera: site.cameras[camera], from: now - from, to: now - to, ground: "offence")
+        let outcome = try await instance.run { database in
+            try await database.createHold(hold, only: nil, by: author, at: now)
+        }
+        guard case .created(let stored) = outcome else { throw NotStored(outcome: "\(outcome)") }
+        return try stored.id()
+    }
+
+    private func release(
+        _ hold: HoldID, by number: Int, _ instance: Instance
+    ) async throws -> HoldReleaseOutcome {
+        try await instance.run { database in
+            try await database.releaseHold(
+                hold, only: nil, reason: "Verfahren beendet",
+                by: DemonstrationSite.observer(number, as: .shiftSupervisor), at: now)
+        }
+    }
+
+    private func held(_ hold: HoldID, _ instance: Instance) async throws -> [String] {
+        let page = try await instance.run { database in
+            try await database.heldDetections(by: hold, only: nil, PageRequest(limit: 100))
+        }
+        return try #require(page).documents.map { try text($0, "id") }
+    }
+
+    private func runRetention(_ instance: Instance, loop: Int = 0) async throws {
+        try await instance.databases[loop].run { database, _ in
+            while try await database.deleteDue() {}
+        }
+    }
+
+    private func count(_ table: String, _ database: TestDatabase) async throws -> Int {
+        try await database.number("SELECT count(*) FROM \(table)")
+    }
+
+    // MARK: What is held
+
+    @Test func `copy what their camera saw within their range, and what arrives later`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let first = try await submit(hour * 10, site, instance)
+            _ = try await submit(hour * 10, camera: 1, site, instance)
+            _ = try await submit(hour * 8, site, instance)
+
+            let id = try await hold(from: hour * 10, to: hour * 8, site, instance)
+            let later = try await submit(hour * 9, site, instance)
+
+            #expect(
+                try await held(id, instance) == [later.id.description, first.id.description])
+            #expect(try await count("held_detections", database) == 2)
+        }
+    }
+
+    @Test func `stay readable after retention, which journals what it did`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query(
+                "SELECT ensure_detection_partitions(current_date - 6, current_date)")
+            let kept = try await submit(hour * 100, site, instance)
+            let id = try await hold(from: hour * 101, to: hour * 99, site, instance)
+            _ = try await submit(hour * 98, site, instance)
+            let fresh = try await submit(hour * 71, site, instance)
+
+            try await runRetention(instance)
+
+            #expect(try await held(id, instance) == [kept.id.description])
+            let left = try await database.query("SELECT id::text FROM detections")
+            #expect(left.rowCount == 1)
+            #expect(try left.text(0, 0) == fresh.id.description)
+            #expect(try await count("detection_keys", database) == 2)
+            #expect(
+                try await database.number(
+                    "SELECT sum(detections)::bigint FROM deleted_detection_counts") == 2)
+            let sums = try await database.query(
+                """
+                SELECT sum((document ->> 'due')::int), sum((document ->> 'deleted')::int),
+                    sum((document ->> 'kept_by_hold')::int)
+                FROM journal WHERE event = 'retention.completed'
+                """)
+            #expect(try (0..<3).map { try sums.int64(0, $0) } == [2, 1, 1])
+            #expect(try await count("alarms", database) == 3)
+        }
+    }
+
+    @Test func `are known again after deletion, with the same content and with another`()
+        async throws
+    {
+        try await withSite { _, instance, site in
+            let sent = try await submit(hour * 100, site, instance)
+            try await runRetention(instance)
+
+            var resent = sent
+            resent.receivedAt = now
+            var other = resent
+            other.content = Array("other".utf8)
+            let again = try await instance.submit(resent)
+            let reused = try await instance.submit(other)
+
+            guard case .duplicate(.some) = again else {
+                Issue.record("\(again)")
+                return
+            }
+            #expect(reused == .refused(.idReused))
+        }
+    }
+
+    @Test func `say from when on they are complete`() async throws {
+        try await withSite { database, instance, site in
+            _ = try await submit(hour * 100, site, instance)
+            try await runRetention(instance)
+
+            let whole = try await hold(from: hour * 60, to: hour * 50, site, instance)
+            let part = try await hold(from: hour * 120, to: hour * 50, site, instance)
+            let none = try await hold(from: hour * 120, to: hour * 119, site, instance)
+
+            func completeness(_ id: HoldID) async throws -> String {
+                try await database.query(
+                    """
+                    SELECT concat_ws(' ', complete, complete_from = m.deleted_before)
+                    FROM evidence_holds JOIN retention_marks m USING (site)
+                    WHERE id = '\(id)'
+                    """
+                ).text(0, 0)
+            }
+            #expect(try await completeness(whole) == "t f")
+            #expect(try await completeness(part) == "f t")
+            #expect(try await completeness(none) == "f")
+        }
+    }
+
+    @Test func `let a site with a shorter period delete its own rows only`() async throws {
+        try await withSite { database, instance, site in
+            let other = try await DemonstrationSite(in: instance, named: "hamburg")
+            try await database.query(
+                "UPDATE sites SET retention_hours = 24 WHERE id = 'hamburg'")
+            let mine = try await submit(hour * 30, site, instance)
+            _ = try await submit(hour * 30, other, instance)
+            let covered = try await submit(hour * 31, other, instance)
+            let id = try await hold(from: hour * 32, to: hour * 31 - .seconds(1), other, instance)
+
+            try await runRetention(instance)
+
+            let left = try await database.query("SELECT id::text FROM detections")
+            #expect(left.rowCount == 1)
+            #expect(try left.text(0, 0) == mine.id.description)
+            #expect(try await held(id, instance) == [covered.id.description])
+        }
+    }
+
+    @Test func `lose what they kept with the next retention after their release`() async throws {
+        try await withSite { database, instance, site in
+            _ = try await submit(hour * 100, site, instance)
+            let both = try await submit(hour * 98, site, instance)
+            let first = try await hold(from: hour * 101, to: hour * 97, site, instance)
+            let second = try await hold(from: hour * 99, to: hour * 97, site, instance)
+            try await runRetention(instance)
+
+            guard case .done = try await release(first, by: 2, instance) else {
+                Issue.record("not released")
+                return
+            }
+            try await runRetention(instance)
+
+            #expect(try await held(second, instance) == [both.id.description])
+            #expect(try await count("held_detections", database) == 1)
+        }
+    }
+
+    // MARK: What the database refuses
+
+    @Test(arguments: [
+        "DELETE FROM held_detections", "TRUNCATE held_detections",
+        "UPDATE held_detections SET confidence = 0", "UPDATE detections SET confidence = 0",
+        "TRUNCATE detections", "TRUNCATE detections_default", "DELETE FROM evidence_holds",
+        "TRUNCATE evidence_holds", "UPDATE evidence_holds SET ends_at = ends_at + interval '1 h'",
+        "UPDATE evidence_holds SET camera = gen_random_uuid()",
+        "SET session_replication_role = replica; DELETE FROM held_detections",
+        "SET session_replication_role = replica; DELETE FROM evidence_holds",
+    ])
+    func `are not got round even by the superuser`(change: String) async throws {
+        try await withSite { database, instance, site in
+            let kept = try await submit(hour * 10, site, instance)
+            let id = try await hold(from: hour * 11, to: hour * 9, site, instance)
+
+            let error = await #expect(throws: PostgreSQLError.self) {
+                try await database.session { connection, _ in
+                    for statement in change.split(separator: ";") {
+                        _ = try await connection.execute(Statement(String(statement)))
+                    }
+                }
+            }
+
+            #expect(error?.state == SQLState("23001"), "\(change)")
+            #expect(try await held(id, instance) == [kept.id.description])
+        }
+    }
+
+    @Test(arguments: [
+        "DELETE FROM detections", "DELETE FROM held_detections", "TRUNCATE held_detections",
+        "UPDATE held_detections SET confidence = 0", "DELETE FROM evidence_holds",
+        "UPDATE evidence_holds SET ends_at = now()", "INSERT INTO held_detections DEFAULT VALUES",
+        "DELETE FROM detection_keys", "DELETE FROM deleted_detection_counts",
+        "UPDATE retention_marks SET deleted_before = now()", "DELETE FROM labels",
+    ])
+    func `leave the role that the server works as without the right`(change: String) async throws {
+        try await TestDatabase.with { database in
+            let error = await #expect(throws: PostgreSQLError.self) {
+                try await database.queryAsRuntime(change)
+            }
+            #expect(error?.state == .insufficientPrivilege, "\(change)")
+        }
+    }
+
+    @Test func `keep a row that was never copied, and copies through a dropped partition`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            try await database.query(
+                "SELECT ensure_detection_partitions(current_date - 1, current_date)")
+            let kept = try await submit(hour * 1, site, instance)
+            let id = try await hold(from: hour * 2, to: .zero, site, instance)
+            let partition = try await database.query(
+                "SELECT tableoid::regclass::text FROM detections LIMIT 1"
+            ).text(0, 0)
+
+            let error = await #expect(throws: PostgreSQLError.self) {
+                try await database.query("TRUNCATE \(partition)")
+            }
+            // Only with its guards off can a copy vanish at all.
+            try await database.query("ALTER TABLE held_detections DISABLE TRIGGER guarded")
+            try await database.query(
+                "WITH gone AS (DELETE FROM held_detections RETURNING *) SELECT count(*) FROM gone")
+            let uncopied = await #expect(throws: PostgreSQLError.self) {
+                try await database.query("DELETE FROM detections")
+            }
+            try await database.query("SELECT copy_remaining('detections', NULL, 'infinity')")
+            try await database.query("DROP TABLE \(partition)")
+
+            #expect(error?.state == SQLState("23001"))
+            #expect(uncopied?.state == SQLState("23001"))
+            #expect(try await held(id, instance) == [kept.id.description])
+            #expect(try await count("detections", database) == 0)
+        }
+    }
+
+    // MARK: At once
+
+    @Test func `lose nothing that arrives, and nothing to retention, while they are made`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            // One in three is past its period, so that retention has work throughout.
+            let ages = (0..<150).map { hour * ($0 % 3 == 0 ? 80 : 20) + .seconds(40 * $0) }
+            let id = try await withThrowingTaskGroup(of: HoldID?.self) { group in
+                group.addTask {
+                    for age in ages { _ = try await submit(age, site, instance) }
+                    return nil
+                }
+                group.addTask {
+                    for _ in 0..<20 { try await runRetention(instance, loop: 1) }
+                    return nil
+                }
+                group.addTask {
+                    try await hold(from: hour * 40, to: .zero, site, instance)
+                }
+                return try await group.reduce(nil) { $0 ?? $1 }
+            }
+            try await runRetention(instance)
+
+            #expect(try await held(try #require(id), instance).count == 100)
+            #expect(try await count("detections", database) == 100)
+            #expect(try await count("detection_keys", database) == 50)
+            let deadlocks = try await database.number(
+                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            #expect(deadlocks == 0)
+        }
+    }
+
+    @Test func `keep what is deleted only after they were made`() async throws {
+        try await withSite { database, instance, site in
+            let kept = try await submit(hour * 80, site, instance)
+            let id = try await database.session { connection, _ in
+                // Retention has begun, but not got to the detections.
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT pg_advisory_xact_lock(7236003)"),
+                ])
+                let id = try await hold(from: hour * 81, to: hour * 79, site, instance)
+                _ = try await connection.execute([
+                    Statement("SELECT run_retention()"), Statement("COMMIT"),
+                ])
+                return id
+            }
+
+            #expect(try await count("detections", database) == 0)
+            #expect(try await held(id, instance) == [kept.id.description])
+        }
+    }
+
+    // MARK: Their handling
+
+    @Test func `take two persons to release where the site wants it`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query("UPDATE sites SET four_eyes_release = true")
+            let maker = DemonstrationSite.observer(1)
+            let id = try await hold(from: hour, to: .zero, site, instance, by: maker)
+
+            var outcomes: [String] = []
+            for person in [2, 2, 1, 3, 3] {
+                let outcome =
+                    switch try await release(id, by: person, instance) {
+                    case .done(let hold):
+                        try text(hold, "release_requested_at").isEmpty
+                            ? "none"
+                            : try await database.number(
+                                "SELECT count(*) FROM evidence_holds WHERE released_at IS NOT NULL")
+                                == 1 ? "released" : "requested"
+                    case .needsAnother: "needs another"
+                    case .alreadyReleased: "already"
+                    case .unknown: "unknown"
+                    }
+                outcomes.append(outcome)
+            }
+
+            #expect(
+                outcomes == ["requested", "needs another", "needs another", "released", "already"])
+            let events = try await database.query(
+                "SELECT string_agg(event, ' ' ORDER BY change) FROM journal WHERE event LIKE 'hold.%'"
+            )
+            #expect(
+                try events.text(0, 0) == "hold.created hold.release-requested hold.released")
+        }
+    }
+
+    @Test func `keep persons out of the journal, and are found by their case`() async throws {
+        try await withSite { database, instance, site in
+            var hold = NewHold(
+                camera: site.cameras[0], from: now - hour, to: now, ground: "offence")
+            hold.caseNumber = "K 4711 Mustermann"
+            hold.holder = "KHK Muster"
+            let new = hold
+            let stored = try await instance.run { database in
+                try await database.createHold(
+                    new, only: site.id, by: DemonstrationSite.observer(1), at: now)
+            }
+            guard case .created(let document) = stored else {
+                Issue.record("\(stored)")
+                return
+            }
+            var filter = HoldFilter()
+            filter.caseNumber = "K 4711 Mustermann"
+            let byCase = filter
+            filter.caseNumber = "K 4712"
+            let byAnother = filter
+
+            let found = try await instance.run { database in
+                try await database.holds(byCase, PageRequest(limit: 10)).documents.count
+            }
+            let others = try await instance.run { database in
+                try await database.holds(byAnother, PageRequest(limit: 10)).documents.count
+            }
+
+            #expect(try text(document.document, "case_number") == "K 4711 Mustermann")
+            #expect(try text(document.document, "holder") == "KHK Muster")
+            #expect((found, others) == (1, 0))
+            #expect(
+                try await database.number(
+                    "SELECT count(*) FROM journal WHERE document::text LIKE '%Muster%'") == 0)
+        }
+    }
+
+    @Test func `take the grounds of their site alone, where it names any`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query("UPDATE sites SET hold_grounds = '{Straftat,Gefahr}'")
+            let hold = NewHold(
+                camera: site.cameras[0], from: now - hour, to: now, ground: "offence")
+            let unknown = NewHold(
+                camera: CameraID.make(at: now), from: now - hour, to: now, ground: "Gefahr")
+
+            let refused = try await instance.run { database in
+                try await database.createHold(
+                    hold, only: nil, by: DemonstrationSite.observer(1), at: now)
+            }
+            let astray = try await instance.run { database in
+                try await database.createHold(
+                    unknown, only: nil, by: DemonstrationSite.observer(1), at: now)
+            }
+            let foreign = try await instance.run { database in
+                try await database.createHold(
+                    hold, only: SiteID("hamburg"), by: DemonstrationSite.observer(1), at: now)
+            }
+
+            guard case .groundNotPermitted(["Straftat", "Gefahr"]) = refused,
+                case .unknownCamera = astray, case .unknownCamera = foreign
+            else {
+                Issue.record("\(refused) \(astray) \(foreign)")
+                return
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import ControlCentre
+import JSON
+import PostgreSQL
+import TestSupport
+import Testing
+
+@testable import Store
+
+@Suite(.timeLimit(.minutes(1))) struct `Labels for training` {
+    private let now = Timestamp.now()
+    private let disclosure = LabelDisclosure(
+        recipient: "Fraunhofer IOSB, Dr. Muster", legalBasis: "§ 57 PolG BW")
+
+    private func labels(
+        after: EventID = .origin, limit: Int = 50, _ instance: Instance
+    ) async throws -> LabelPage {
+        try await instance.run { database in
+            try await database.discloseLabels(
+                after: after, of: nil, limit: limit, disclosure,
+                by: DemonstrationSite.observer(9, as: .administrator), at: now)
+        }
+    }
+
+    private func judge(
+        _ alarm: AlarmID, _ step: AlarmStep, by observer: Int = 1, _ instance: Instance
+    ) async throws {
+        _ = try await instance.run { database in
+            try await database.apply(
+                step, note: nil, to: alarm, only: nil, by: DemonstrationSite.observer(observer),
+                at: now)
+        }
+    }
+
+    private func raise(
+        _ camera: Int, age: Duration, _ site: DemonstrationSite, _ instance: Instance
+    ) async throws -> AlarmID {
+        let outcome = try await instance.submit(
+            site.detection(camera: camera, confidence: 0.75, at: now - age))
+        guard case .created(let alarm?) = outcome else {
+            throw NotStored(outcome: "\(outcome)")
+        }
+        return alarm
+    }
+
+    @Test func `carry verdict, reason and detections, and a changed verdict supersedes`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance, cameras: 2)
+            let first = try await raise(0, age: .seconds(20), site, instance)
+            let second = try await raise(1, age: .seconds(10), site, instance)
+            try await judge(first, .confirm(note: "Herr Muster"), instance)
+            try await judge(second, .dismiss(.play, note: nil), instance)
+            // The same word again makes no label; another does.
+            try await judge(first, .confirm(note: "noch einmal"), instance)
+            try await judge(first, .dismiss(.sport, note: nil), by: 2, instance)
+
+            let page = try await labels(instance)
+
+            let documents = try page.documents.map { try JSON.parse($0) }
+            #expect(
+                documents.map { $0["verdict"]?.asString } == [
+                    "confirmed", "dismissed", "dismissed",
+                ])
+            #expect(documents.map { $0["reason"]?.asString } == [nil, "play", "sport"])
+            #expect(
+                documents.map { $0["subject"]?.asString }
+                    == [first, second, first].map(\.description))
+            #expect(documents[2]["supersedes"]?.asString == documents[0]["id"]?.asString)
+            #expect(documents[0]["supersedes"]?.asString == nil)
+            for document in documents {
+                #expect(document["detections"]?.asArray?.count == 1)
+                #expect(document["detections"]?.asArray?[0]["confidence"]?.asDouble == 0.75)
+                #expect(document["model"]?.asString == DemonstrationSite.model)
+            }
+            let bytes = page.documents.map { String(decoding: $0, as: UTF8.self) }.joined()
+            #expect(!bytes.contains("Muster"))
+            #expect(!bytes.contains("judged_by"))
+            #expect(!bytes.contains(DemonstrationSite.observer(1).token.description))
+            #expect(page.next == nil)
+        }
+    }
+
+    @Test func `go on by position, and pin their detections once`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance, cameras: 3)
+            for camera in 0..<3 {
+                let alarm = try await raise(camera, age: .seconds(10), site, instance)
+                try await judge(alarm, .confirm(note: nil), instance)
+            }
+
+            let first = try await labels(limit: 2, instance)
+            let again = try await labels(limit: 2, instance)
+            let rest = try await labels(after: try #require(first.next), limit: 2, instance)
+            let none = try await labels(after: EventID(position: 9_999, ordinal: 0), instance)
+
+            #expect(first.documents == again.documents)
+            #expect(
+                (first.documents.count, rest.documents.count, none.documents.count) == (2, 1, 0))
+            #expect(rest.next == nil)
+            #expect(
+                try await database.number(
+                    """
+                    SELECT count(*) FROM evidence_holds
+                    WHERE ground = 'training' AND legal_basis = '§ 57 PolG BW'
+                    """) == 3)
+            #expect(try await database.number("SELECT count(*) FROM held_detections") == 3)
+            let disclosed = try await database.query(
+                """
+                SELECT (j.document ->> 'count')::bigint, r.text
+                FROM journal j JOIN remarks r ON r.id = j.remark
+                WHERE j.event = 'labels.disclosed' ORDER BY j.change
+                """)
+            #expect(disclosed.rowCount == 3)
+            #expect(try (0..<3).map { try disclosed.int64($0, 0) } == [2, 2, 1])
+            #expect(try disclosed.text(0, 1) == disclosure.recipient)
+            #expect(
+                try await database.number(
+                    "SELECT count(*) FROM journal WHERE document::text LIKE '%Muster%'") == 0)
+        }
+    }
+
+    @Test func `tell of missed matters, and take back what is missed no more`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            // Too unsure to raise an alarm, 30 s before the matter.
+            _ = try await instance.submit(
+                site.detection(confidence: 0.2, at: now - .seconds(630)))
+            let incident = UUID.v7(at: now)
+            try await database.query(
+                """
+                INSERT INTO incidents (site, id, category, occurred_at, recognised_at, source,
+                    pattern, operating_mode, assessment, created_at)
+                VALUES ('mannheim', $1, 'criminal_offence', $2, $2, 'observer', 'hitting',
+                    'production', 'missed', $2)
+                """, .uuid(PostgreSQLUUID(incident)), .time(now - .seconds(600)))
+            try await database.query(
+                "INSERT INTO incident_cameras (site, incident, camera) VALUES ('mannheim', $1, $2)",
+                .uuid(PostgreSQLUUID(incident)), .uuid(site.cameras[0]))
+            func journal(_ event: String) async throws {
+                try await database.session { connection, _ in
+                    _ = try await connection.execute([
+                        Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+                        Statement(
+                            """
+                            INSERT INTO journal (change, ordinal, event, site, subject,
+                                occurred_at, document)
+                            SELECT currval('changes'), 1, $1, site, id, now(),
+                                incident_document(i)
+                            FROM incidents i
+                            """, .text(event)),
+                        Statement("SELECT append_position(currval('changes'))"),
+                        Statement("COMMIT"),
+                    ])
+                }
+            }
+            try await journal("incident.created")
+            try await journal("incident.changed")
+            try await database.query("UPDATE incidents SET assessment = 'detected'")
+            try await journal("incident.assessed")
+            try await journal("incident.changed")
+
+            let page = try await labels(instance)
+
+            let documents = try page.documents.map { try JSON.parse($0) }
+            #expect(documents.map { $0["verdict"]?.asString } == ["missed", "withdrawn"])
+            #expect(documents[0]["detections"]?.asArray?.count == 1)
+            #expect(documents[1]["supersedes"]?.asString == documents[0]["id"]?.asString)
+        }
+    }
+}
