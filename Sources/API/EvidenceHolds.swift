@@ -128,7 +128,7 @@ extension NewHold {
         let caseNumber = reader.optionalLine("case_number", length: 1...100)
         let holder = reader.optionalLine("holder", length: 1...200)
         let reviewAt = reader.optionalTime("review_at")
-        let incident = reader.optional("incident", expected: "an incident's id") { UUID($0) }
+        let incident = reader.optional("incident", expected: "an incident's id") { IncidentID($0) }
         if let from, let to {
             if to <= from {
                 reader.refuse("to", "must be after from")

@@ -10,7 +10,7 @@ public struct NewHold: Sendable {
     public var caseNumber: String?
     public var holder: String?
     public var reviewAt: Timestamp?
-    public var incident: UUID?
+    public var incident: IncidentID?
 
     public init(camera: CameraID, from: Timestamp, to: Timestamp, ground: String) {
         self.camera = camera
@@ -178,7 +178,7 @@ extension Database {
                     .time(hold.to), .text(hold.ground),
                     .uuid(caseNumber.map { PostgreSQLUUID($0.id) }),
                     .uuid(holder.map { PostgreSQLUUID($0.id) }), .time(hold.reviewAt),
-                    .uuid(hold.incident.map { PostgreSQLUUID($0) }), .time(instant),
+                    .optional(hold.incident), .time(instant),
                     .uuid(author.token))
                 return remarks + [insert]
                     + journal("hold.created", id, at: holdSite, by: author, instant)

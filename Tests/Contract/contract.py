@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,7 +176,11 @@ def check_against(response: httpx.Response, described: dict[str, Any], at: list[
             assert re.search(header["schema"]["pattern"], value), f"{where}: {name}: {value}"
     media_type = response.headers.get("content-type", "").split(";")[0].strip()
     assert media_type in described["content"], f"{where} is {media_type}"
-    if media_type.endswith("json"):
+    if media_type == "application/x-ndjson":
+        for line in response.text.splitlines():
+            problems = problems_of(json.loads(line), described["content"][media_type]["x-lines"])
+            assert not problems, f"{where}: {problems}\n{line}"
+    elif media_type.endswith("json"):
         problems = problems_of(response.json(), pointer(*at, "content", media_type, "schema"))
         assert not problems, f"{where}: {problems}\n{response.text}"
 

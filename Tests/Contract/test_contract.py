@@ -672,6 +672,118 @@ def test_a_rule_appends_versions_and_each_alarm_keeps_its_own(
     refused(
         observer, "GET", "/v1/alarm-load", 404, "site.unknown", params={"site": other_site.id}
     )
+# Evidence
+
+
+def test_a_hold_is_made_found_reviewed_and_released(site: Site, other_site: Site) -> None:
+    observer, supervisor = site.client("observer"), site.client("shift_supervisor")
+    path = "/v1/evidence-holds"
+    seen = detection(site, pattern="kicking")
+    call(site.client("node"), "POST", "/v1/detections", 201, json=seen)
+    range_ = {"camera": site.camera, "from": instant(hours=1), "to": instant(hours=-1)}
+    input = range_ | {"ground": "offence", "case_number": "ST/1", "holder": "KHK Muster"}
+
+    made = observer.post(path, json=input)
+    assert made.status_code == 201, made.text
+    check(made)
+    hold, tag = made.json(), made.headers["etag"]
+    target = f"{path}/{hold['id']}"
+    assert made.headers["location"] == target
+    assert (hold["complete"], hold["case_number"], hold["released_at"]) == (True, "ST/1", None)
+    assert call(observer, "GET", target, 200) == hold
+    assert [item["id"] for item in pages(observer, f"{target}/detections")] == [seen["id"]]
+
+    def found(**parameters: str) -> list[str]:
+        return [item["id"] for item in pages(observer, path, **parameters)]
+
+    mine = [hold["id"]]
+    assert found(site=site.id) == found(camera=site.camera) == found(case_number="ST/1") == mine
+    assert found(ground="offence", released="false", due="false") == mine
+    assert found(**{"from": instant(), "to": instant(hours=-2)}) == mine
+    assert found(released="true") == found(due="true") == found(case_number="ST/2") == []
+    assert found(to=instant(hours=2)) == []
+
+    review = {"review_at": instant(days=-30)}
+    refused(observer, "PATCH", target, 428, "precondition.missing", json=review)
+    changed = call(observer, "PATCH", target, 200, json=review, headers={"If-Match": tag})
+    assert changed["review_at"] is not None
+    stale = {"json": {"review_at": None}, "headers": {"If-Match": tag}}
+    refused(observer, "PATCH", target, 412, "precondition.failed", **stale)
+
+    reason = {"json": {"reason": "The proceedings are over."}}
+    refused(observer, "POST", f"{target}/release", 403, "role.forbidden", **reason)
+    released = call(supervisor, "POST", f"{target}/release", 200, **reason)
+    assert released["released_at"] is not None
+    problem = refused(
+        supervisor, "POST", f"{target}/release", 409, "hold.already-released", **reason
+    )
+    assert problem["current"] == released
+    any_state = {"json": review, "headers": {"If-Match": "*"}}
+    refused(observer, "PATCH", target, 409, "hold.already-released", **any_state)
+    for id in (NO_ID, "no-such-id"):
+        refused(observer, "GET", f"{path}/{id}", 404, "hold.unknown")
+        refused(observer, "GET", f"{path}/{id}/detections", 404, "hold.unknown")
+    refused(other_site.client("observer"), "GET", target, 404, "hold.unknown")
+
+
+def test_a_hold_that_makes_no_sense_is_refused_by_member(site: Site, other_site: Site) -> None:
+    right = {
+        "camera": site.camera,
+        "from": instant(hours=2),
+        "to": instant(hours=1),
+        "ground": "offence",
+    }
+    for wrong, pointer in [
+        ({"to": right["from"]}, "/to"),
+        ({"from": instant(days=40)}, "/to"),
+        ({"camera": other_site.camera}, "/camera"),
+        ({"camera": NO_ID}, "/camera"),
+        ({"incident": NO_ID}, "/incident"),
+        ({"ground": ""}, "/ground"),
+        ({"holder": "two\nlines"}, "/holder"),
+        ({"from": "2026-11-24T12:00:00"}, "/from"),
+        ({"colour": "red"}, "/colour"),
+    ]:
+        problem = refused(
+            site.client("observer"),
+            "POST",
+            "/v1/evidence-holds",
+            422,
+            "body.invalid",
+            json=right | wrong,
+        )
+        assert [error["pointer"] for error in problem["errors"]] == [pointer]
+
+
+def test_labels_are_given_out_line_by_line(site: Site, administrator: httpx.Client) -> None:
+    alarms = [raise_alarm(site), raise_alarm(site, pattern="kicking")]
+    observer = site.client("observer")
+    call(observer, "POST", f"/v1/alarms/{alarms[0]['id']}/confirm", 200, json={"note": "Muster"})
+    call(observer, "POST", f"/v1/alarms/{alarms[1]['id']}/dismiss", 200, json={"reason": "play"})
+    asked = {"site": site.id, "recipient": "Institute", "legal_basis": "Section 57", "limit": 1}
+
+    first = administrator.get("/v1/labels", params=asked)
+    assert first.status_code == 200, first.text
+    check(first)
+    second = administrator.get(first.links["next"]["url"])
+    check(second)
+    assert "link" not in second.headers
+    labels = [json.loads(line) for page in (first, second) for line in page.text.splitlines()]
+
+    assert [(label["subject"], label["verdict"], label["reason"]) for label in labels] == [
+        (alarms[0]["id"], "confirmed", None),
+        (alarms[1]["id"], "dismissed", "play"),
+    ]
+    assert all(len(label["detections"]) == 1 for label in labels)
+    assert "Muster" not in first.text
+    after = administrator.get("/v1/labels", params=asked | {"after": labels[1]["id"]})
+    assert (after.status_code, after.text) == (200, "")
+    pinned = pages(observer, "/v1/evidence-holds", ground="training")
+    assert {hold["legal_basis"] for hold in pinned} == {"Section 57"}
+    assert len(pinned) == 2
+    for missing in ("recipient", "legal_basis"):
+        parameters = {name: value for name, value in asked.items() if name != missing}
+        refused(administrator, "GET", "/v1/labels", 422, "parameter.invalid", params=parameters)
 
 
 # Alarms

@@ -52,9 +52,9 @@ def test_an_example_satisfies_its_schema(value: object, at: str) -> None:
 
 def test_there_are_examples_of_every_shared_schema_and_parameter() -> None:
     components = DOCUMENT["components"]
-    # These two are shown where they are used.
+    # These are shown where they are used.
     bare = [name for name, schema in components["schemas"].items() if "examples" not in schema]
-    assert bare == ["TokenInput", "AlarmConflict"]
+    assert bare == ["HoldConflict", "TokenInput", "AlarmConflict"]
     assert [
         name for name, parameter in components["parameters"].items() if "example" not in parameter
     ] == []
