@@ -1,0 +1,104 @@
+-- Five million alarms of two cities over five years, for the measurement of lists: common values
+-- and values that are one in a hundred thousand, a quiet camera, a quiet area.
+--
+-- Run by psql as the owner of a database that has the sites `large` and `small`, with their areas
+-- and cameras; \set alarms to how many there are to be.
+
+-- Neither triggers nor foreign keys: the rows are made to be consistent.
+SET session_replication_role = replica;
+SET synchronous_commit = off;
+SET maintenance_work_mem = '512MB';
+SET max_parallel_maintenance_workers = 2;
+
+-- Building an index over all rows takes a fraction of what adding each row to it takes.
+CREATE TEMP TABLE dropped_indexes AS
+    SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
+    FROM pg_index i
+    WHERE i.indrelid = 'alarms'::regclass
+        AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid);
+SELECT format('DROP INDEX %s', name) FROM dropped_indexes \gexec
+
+CREATE TEMP TABLE watched AS
+    SELECT c.site, c.id AS camera, c.area,
+        row_number() OVER (PARTITION BY c.site ORDER BY c.created_at, c.id) - 1 AS number
+    FROM cameras c WHERE c.site IN ('large', 'small');
+ANALYZE watched;
+
+INSERT INTO alarms (site, id, area, camera, pattern, operating_mode, model, priority, condition,
+    handling, verdict, dismissal_reason, raised_at, received_at, started_at, last_detection_at,
+    cleared_at, detection_count, max_confidence, late, quiet, clears_after, acknowledged_by,
+    acknowledged_at, judged_by, judged_at, closed_by, closed_at, extended_at, rule_version,
+    overdue, alarm_group, annunciated_at, position, assigned_by, assigned_at, chattering, stale,
+    flood)
+SELECT f.site, f.id, w.area, w.camera,
+    CASE
+        WHEN rare = 1 THEN 'weapon'
+        WHEN f.pattern < 0.45 THEN 'hitting'
+        WHEN f.pattern < 0.70 THEN 'pushing'
+        WHEN f.pattern < 0.90 THEN 'kicking'
+        ELSE 'aggressive_posture'
+    END,
+    f.mode,
+    CASE f.mode WHEN 'production' THEN '' ELSE 'pose-2026.10' END,
+    CASE WHEN rare = 1 THEN 'high' WHEN f.pattern < 0.9 THEN 'medium' ELSE 'low' END,
+    CASE WHEN f.n > :alarms - 20 THEN 'active' ELSE 'cleared' END,
+    f.handling,
+    f.verdict,
+    CASE f.verdict WHEN 'dismissed' THEN 'crowd' END,
+    f.at, f.at + interval '200 milliseconds', f.at, f.at + 10 * lasting,
+    CASE WHEN f.n <= :alarms - 20 THEN f.at + 10 * lasting + interval '30 seconds' END,
+    1 + f.n % 40 + CASE WHEN rare = 2 THEN 10000 ELSE 0 END,
+    0.5 + (f.n % 5000) / 10000.0,
+    rare BETWEEN 10 AND 19,
+    interval '30 seconds', f.at + 10 * lasting + interval '90 seconds',
+    CASE f.handling WHEN 'acknowledged' THEN f.person END,
+    CASE f.handling WHEN 'acknowledged' THEN f.at + interval '20 seconds' END,
+    CASE WHEN f.verdict <> 'none' THEN f.person END,
+    CASE WHEN f.verdict <> 'none' THEN f.at + interval '40 seconds' END,
+    CASE f.handling WHEN 'closed' THEN f.person END,
+    CASE f.handling WHEN 'closed' THEN f.at + interval '1 minute' END,
+    f.at + 10 * lasting, 1,
+    rare BETWEEN 20 AND 59, f.id,
+    CASE f.mode WHEN 'production' THEN f.at + interval '200 milliseconds' END,
+    CASE WHEN rare = 3 THEN 'south' WHEN f.pattern > 0.8 THEN 'north' END,
+    CASE WHEN rare = 3 OR f.pattern > 0.8 THEN f.person END,
+    CASE WHEN rare = 3 OR f.pattern > 0.8 THEN f.at + interval '10 seconds' END,
+    rare BETWEEN 100 AND 1099, rare = 4, rare BETWEEN 2000 AND 2499
+FROM (
+    SELECT n, at, rare, pattern, site, person,
+        -- Of version 7, in the order of their times.
+        (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '70008'
+            || lpad(to_hex(n), 15, '0'))::uuid AS id,
+        interval '1 second' * (1 + n % 7) AS lasting,
+        CASE
+            WHEN rare = 5 THEN 'exercise'
+            WHEN pattern < 0.05 THEN 'training'
+            WHEN pattern BETWEEN 0.3 AND 0.4 THEN 'parallel'
+            ELSE 'production'
+        END AS mode,
+        CASE
+            WHEN rare = 6 THEN 'acknowledged'
+            WHEN rare BETWEEN 500 AND 599 OR n > :alarms - 200 THEN 'new'
+            ELSE 'closed'
+        END AS handling,
+        CASE
+            WHEN rare = 7 THEN 'confirmed'
+            WHEN pattern BETWEEN 0.1 AND 0.7 THEN 'dismissed'
+            ELSE 'none'
+        END AS verdict
+    FROM (
+        SELECT n,
+            now() - (:alarms - n) * (interval '5 years' / :alarms) AS at,
+            (n * 7919) % 99991 AS rare,
+            ((n * 2654435761) % 1000003) / 1000003.0 AS pattern,
+            CASE WHEN n % 5 = 0 THEN 'small' ELSE 'large' END AS site,
+            '00000000-0000-4000-8000-000000000001'::uuid AS person
+        FROM generate_series(1, :alarms::bigint) n
+    ) drawn
+) f
+JOIN (SELECT site, max(number) AS quiet FROM watched GROUP BY site) s USING (site)
+JOIN watched w ON w.site = f.site
+    -- The last camera, in an area of its own, has hardly seen a thing.
+    AND w.number = CASE WHEN rare = 8 THEN s.quiet ELSE (f.n * 48271 / 11) % s.quiet END;
+
+SELECT definition FROM dropped_indexes \gexec
