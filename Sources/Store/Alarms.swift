@@ -71,25 +71,23 @@ extension Database {
         query.filter("t.cleared_at", filter.clearedAt.map { .time($0) })
         query.filter("t.detection_count", filter.detectionCount.map { .int64(Int64($0)) })
         query.filter("t.max_confidence", filter.maxConfidence.map { .double($0) })
-        query.filter("t.late", filter.late.map { .bool($0) })
-        // Spelt out, since what is rare has an index of its own.
-        let marks = [
-            ("overdue", filter.overdue), ("chattering", filter.chattering),
-            ("stale", filter.stale), ("flood", filter.flood),
-        ]
-        for case (let column, let isMarked?) in marks {
-            query.filter(isMarked ? "t.\(column)" : "NOT t.\(column)")
-        }
+        query.filter("t.late", is: filter.late)
+        query.filter("t.overdue", is: filter.overdue)
+        query.filter("t.chattering", is: filter.chattering)
+        query.filter("t.stale", is: filter.stale)
+        query.filter("t.flood", is: filter.flood)
         if let group = filter.group {
             let id = query.bind(.uuid(group))
             // The index has no alarm that is alone.
-            query.filter("(t.id = \(id) OR t.alarm_group = \(id) AND t.alarm_group <> t.id)")
+            query.filter(
+                """
+                t.id IN (SELECT \(id) UNION ALL
+                    SELECT g.id FROM alarms g WHERE g.alarm_group = \(id) AND g.alarm_group <> g.id)
+                """)
             query.filter("t.alarm_group = \(id)")
         }
         query.filter("t.rule_version", filter.ruleVersion.map { .int32(Int32($0)) })
-        if let annunciated = filter.annunciated {
-            query.filter("t.annunciated_at IS \(annunciated ? "NOT NULL" : "NULL")")
-        }
+        query.filter("(t.annunciated_at IS NOT NULL)", is: filter.annunciated)
         query.filter("t.raised_at", from: filter.from, to: filter.to)
         let statement = query.page(
             request, of: "alarms", document: "with_staff_names(alarm_document(t))",

@@ -61,8 +61,8 @@ extension Database {
         query.filter(
             "(CASE WHEN t.assessed_by_person THEN 'overruled' ELSE t.computed_reason END)",
             anyOf: filter.assessmentReasons)
-        query.filter("(t.immediate_count > 0)", filter.immediateIntervention.map { .bool($0) })
-        query.filter("(t.retracted_at IS NOT NULL)", filter.retracted.map { .bool($0) })
+        query.filter("(t.immediate_count > 0)", is: filter.immediateIntervention)
+        query.filter("(t.retracted_at IS NOT NULL)", is: filter.retracted)
         query.filter("t.occurred_at", filter.occurredAt.map { .time($0) })
         query.filter("t.recognised_at", filter.recognisedAt.map { .time($0) })
         query.filter("t.created_at", filter.createdAt.map { .time($0) })

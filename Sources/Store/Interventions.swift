@@ -80,7 +80,7 @@ extension Database {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.incident", filter.incident.map { .uuid($0) })
-        query.filter("t.immediate", filter.immediate.map { .bool($0) })
+        query.filter("t.immediate", is: filter.immediate)
         query.filter("t.precinct", filter.precinct.map { .text($0) })
         query.filter("t.unit", filter.unit.map { .text($0) })
         query.filter("t.status", anyOf: filter.statuses)

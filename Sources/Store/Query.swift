@@ -3,8 +3,10 @@ import PostgreSQL
 
 /// A list's SELECT, put together from the filters that are set.
 ///
-/// Each combination of filters has its own text, so that each is planned for itself; the values
-/// are always parameters.
+/// Each combination of filters has its own text, so that each is planned for itself. What clients
+/// make up is always a parameter. Names of a closed list stand in the text: a prepared statement
+/// would otherwise be planned for a value of average frequency, and then read the whole table for
+/// one that hardly ever occurs; and no index that leaves rows out would serve it.
 struct Query {
     private(set) var parameters: [Parameter] = []
     private var conditions: [String] = []
@@ -21,14 +23,21 @@ struct Query {
         conditions.append("\(column) = \(bind(value))")
     }
 
-    /// Demands that the column equals one of the values, when they are given.
-    mutating func filter(_ column: String, anyOf values: [some RawRepresentable<String>]?) {
+    /// Demands that the column equals one of the values of a closed list, when they are given.
+    mutating func filter<Value: RawRepresentable<String> & CaseIterable>(
+        _ column: String, anyOf values: [Value]?
+    ) {
         guard let values else { return }
-        if values.count == 1 {
-            conditions.append("\(column) = \(bind(.text(values[0].rawValue)))")
-        } else {
-            conditions.append("\(column) = ANY (\(bind(.texts(values.map(\.rawValue)))))")
-        }
+        let names = values.map { "'\($0.rawValue)'" }
+        conditions.append(
+            names.count == 1
+                ? "\(column) = \(names[0])" : "\(column) IN (\(names.joined(separator: ", ")))")
+    }
+
+    /// Demands that the condition is true, or that it is false, when either is asked for.
+    mutating func filter(_ condition: String, is isTrue: Bool?) {
+        guard let isTrue else { return }
+        conditions.append(isTrue ? condition : "NOT \(condition)")
     }
 
     /// Demands `from <= column < to`.
