@@ -726,7 +726,7 @@ DECLARE
     followed bigint;
 BEGIN
     -- One instance at a time; what another does meanwhile need not be done again.
-    IF NOT pg_try_advisory_xact_lock(7236004) THEN
+    IF NOT pg_try_advisory_xact_lock(7236006) THEN
         RETURN 0;
     END IF;
     WITH staffed AS MATERIALIZED (
