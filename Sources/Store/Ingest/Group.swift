@@ -62,13 +62,18 @@ struct Group {
         _ index: Int, _ directory: CameraDirectory, _ seen: inout [Identity: Int]
     ) {
         let item = item(index)
-        let name = CameraDirectory.CameraName(site: item.site, name: item.camera)
-        guard let camera = directory.camera(name) else {
+        let camera: CameraDirectory.Camera
+        switch directory.find(Self.cameraName(of: item), at: item.occurredAt) {
+        case .camera(let found): camera = found
+        case .removed:
+            outcomes[index] = .refused(.cameraRemoved)
+            return
+        case .unknown:
             outcomes[index] = .refused(.unknownCamera)
             return
         }
         guard let pattern = BehaviourPattern(rawValue: item.pattern),
-            camera.permitted.contains(item.pattern)
+            camera.permits(pattern, at: item.occurredAt)
         else {
             outcomes[index] = .refused(.patternNotPermitted)
             return
@@ -80,14 +85,14 @@ struct Group {
         let model = item.model ?? directory.model(of: item.node) ?? ""
         let key = CorrelationKey(
             site: item.site, camera: camera.id, pattern: pattern,
-            mode: item.operatingMode ?? camera.siteMode, modelVersion: model)
+            mode: camera.mode(at: item.occurredAt, sent: item.operatingMode),
+            modelVersion: model)
         let member = Resolved(index: index, camera: camera, key: key, model: model)
         let identity = Identity(site: item.site, id: item.id, occurredAt: item.occurredAt)
         if let first = seen[identity] {
             let isSame =
                 self.item(first).content == item.content
-                && directory.camera(
-                    CameraDirectory.CameraName(site: item.site, name: self.item(first).camera))?.id
+                && directory.id(Self.cameraName(of: self.item(first)), at: item.occurredAt)
                     == camera.id
             if isSame {
                 repeats.append((index, first))
@@ -104,13 +109,17 @@ struct Group {
             parts[part].members.append(member)
         } else {
             partOfKey[key] = parts.count
-            let rule = directory.rule(for: pattern, at: item.site)
+            var rule = directory.rule(for: pattern, at: item.site) ?? correlator.rule
+            rule.retention = camera.retention
             parts.append(
                 Part(
-                    key: key, area: camera.area,
-                    correlator: rule.map { Correlator(rule: $0) } ?? correlator,
+                    key: key, area: camera.area, correlator: Correlator(rule: rule),
                     members: [member]))
         }
+    }
+
+    private static func cameraName(of item: IncomingDetection) -> CameraDirectory.CameraName {
+        CameraDirectory.CameraName(site: item.site, name: item.camera)
     }
 
     private static func order(_ key: CorrelationKey) -> (String, UUID, String, String, String) {

@@ -57,6 +57,8 @@ public enum IngestOutcome: Sendable, Equatable {
 public enum DetectionRefusal: Sendable, Hashable {
     /// No such camera, or one of another site: the answer is the same.
     case unknownCamera
+    /// It happened when the camera had been removed.
+    case cameraRemoved
     case patternNotPermitted
     /// Its time is further ahead of our clock than is tolerated.
     case inFuture
