@@ -161,9 +161,10 @@ CREATE TABLE mode_windows (
     ends_at timestamptz NOT NULL,
     -- When somebody ended or cancelled it.
     ended_at timestamptz,
-    -- The note, which a person wrote.
-    remark uuid REFERENCES remarks (id),
+    -- The note, which a person wrote; its row follows with the journal's.
+    remark uuid REFERENCES remarks (id) DEFERRABLE INITIALLY DEFERRED,
     created_at timestamptz NOT NULL,
+    revision bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (site, id),
     FOREIGN KEY (site, camera) REFERENCES cameras (site, id),
     CHECK (ends_at >= starts_at),
@@ -173,7 +174,7 @@ CREATE TABLE mode_windows (
         tstzrange(starts_at, ends_at) WITH &&)
 );
 GRANT SELECT, INSERT ON mode_windows TO leitstand;
-GRANT UPDATE (ends_at, ended_at) ON mode_windows TO leitstand;
+GRANT UPDATE (ends_at, ended_at, revision) ON mode_windows TO leitstand;
 CREATE INDEX mode_windows_by_age ON mode_windows (site, starts_at, id);
 -- Ingest asks for those that are not over.
 CREATE INDEX mode_windows_by_end ON mode_windows (site, ends_at);
@@ -195,6 +196,7 @@ CREATE TABLE interruptions (
     -- When somebody ended or cancelled it.
     ended_at timestamptz,
     created_at timestamptz NOT NULL,
+    revision bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (site, id),
     FOREIGN KEY (site, camera) REFERENCES cameras (site, id),
     FOREIGN KEY (site, area) REFERENCES areas (site, id),
@@ -202,7 +204,7 @@ CREATE TABLE interruptions (
     CHECK (ends_at >= starts_at)
 );
 GRANT SELECT, INSERT ON interruptions TO leitstand;
-GRANT UPDATE (ends_at, ended_at) ON interruptions TO leitstand;
+GRANT UPDATE (ends_at, ended_at, revision) ON interruptions TO leitstand;
 CREATE INDEX interruptions_by_age ON interruptions (site, starts_at, id);
 
 -- Whether a site may no longer take another time zone, since days and months of what it recorded
@@ -268,7 +270,8 @@ RETURN json_build_object(
     'removed_at', rfc3339(camera.removed_at),
     'created_at', rfc3339(camera.created_at));
 
--- Without the note: the journal keeps this document, and a note must stay erasable.
+-- The note appears by its id: the journal keeps this document, and a note must stay erasable.
+-- Readers get the text from with_remarks.
 CREATE FUNCTION mode_window_document(mode_window mode_windows) RETURNS json
 LANGUAGE sql STABLE
 RETURN json_build_object(
@@ -278,14 +281,11 @@ RETURN json_build_object(
     'operating_mode', mode_window.operating_mode,
     'from', rfc3339(mode_window.starts_at),
     'to', rfc3339(mode_window.ends_at),
+    'note',
+        CASE WHEN mode_window.remark IS NOT NULL
+            THEN json_build_object('remark', mode_window.remark) END,
     'ended_at', rfc3339(mode_window.ended_at),
     'created_at', rfc3339(mode_window.created_at));
-
--- What readers see of a document whose note is a remark.
-CREATE FUNCTION with_note(document json, remark uuid) RETURNS json
-LANGUAGE sql STABLE
-RETURN (document::jsonb || jsonb_build_object(
-    'note', (SELECT text FROM remarks WHERE id = with_note.remark)))::json;
 
 CREATE FUNCTION interruption_document(interruption interruptions) RETURNS json
 LANGUAGE sql STABLE

@@ -50,6 +50,8 @@ public final class API: Responder {
         addNodes()
         addHeartbeats()
         addCoverage()
+        addModeWindows()
+        addInterruptions()
         addDetections()
         addAlarms()
         addIncidents()

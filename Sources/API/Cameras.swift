@@ -57,6 +57,11 @@ extension NewCamera {
         latitude = place.latitude
         longitude = place.longitude
         liveURL = place.liveURL
+        operatingMode = place.operatingMode
+        operatingHours = place.operatingHours
+        removedAt = place.removedAt
+        // Null would leave it open when the camera's life began.
+        installedAt = reader.contains("installed_at") ? reader.requiredTime("installed_at") : nil
     }
 }
 
@@ -72,6 +77,10 @@ extension CameraChange {
         if reader.contains("latitude") { latitude = .some(place.latitude) }
         if reader.contains("longitude") { longitude = .some(place.longitude) }
         if reader.contains("live_url") { liveURL = .some(place.liveURL) }
+        if reader.contains("operating_mode") { operatingMode = .some(place.operatingMode) }
+        if reader.contains("operating_hours") { operatingHours = .some(place.operatingHours) }
+        if reader.contains("installed_at") { installedAt = reader.requiredTime("installed_at") }
+        if reader.contains("removed_at") { removedAt = .some(place.removedAt) }
     }
 }
 
@@ -81,6 +90,9 @@ private struct CameraPlace {
     let latitude: Double?
     let longitude: Double?
     let liveURL: String?
+    let operatingMode: OperatingMode?
+    let operatingHours: WeeklySchedule?
+    let removedAt: Timestamp?
 
     init(_ reader: inout ObjectReader) {
         key = reader.optionalLine("key", length: 1...200)
@@ -96,5 +108,8 @@ private struct CameraPlace {
             else { return nil }
             return text
         }
+        operatingMode = reader.optionalCase("operating_mode", of: OperatingMode.self)
+        operatingHours = reader.optionalSchedule("operating_hours")
+        removedAt = reader.optionalTime("removed_at")
     }
 }

@@ -7,6 +7,8 @@ import Store
 enum ConfigurationRoles {
     static let readers: Set<Role> = [.observer, .shiftSupervisor, .administrator]
     static let writers: Set<Role> = [.administrator]
+    /// Who sets when the normal does not hold: modes of a time, interruptions.
+    static let schedulers: Set<Role> = [.shiftSupervisor, .administrator]
 }
 
 /// JSON merge patch is what PATCH means here (RFC 7396).
@@ -51,6 +53,30 @@ extension Response {
         }
     }
 
+    static func ended(_ outcome: EndOutcome, resource: String) throws(Problem) -> Response {
+        switch outcome {
+        case .ended(let stored):
+            return .stored(stored)
+        case .unknown:
+            throw .unknown(resource)
+        case .over(let end):
+            throw Problem(
+                409, "\(resource).over", "It has been over since \(end.rfc3339).")
+        case .endsBeforeStart(let start):
+            throw .invalidBody([
+                MemberError(
+                    pointer: "/at", code: "out-of-range",
+                    detail: "must not be before the beginning, \(start.rfc3339)")
+            ])
+        case .endsLater(let end):
+            throw .invalidBody([
+                MemberError(
+                    pointer: "/at", code: "out-of-range",
+                    detail: "must not be after the end that is set, \(end.rfc3339)")
+            ])
+        }
+    }
+
     static func found(_ stored: Stored?, resource: String) throws(Problem) -> Response {
         guard let stored else { throw .unknown(resource) }
         return .stored(stored)
@@ -75,7 +101,8 @@ extension Problem {
             self = .refusedMember(409, "site.exists", "/id", "There is a site of this id already.")
         case .keyTaken:
             self = .refusedMember(
-                409, "camera.key-exists", "/key", "Another camera of the site has this key.")
+                409, "camera.key-exists", "/key",
+                "Another camera of the site has this key at the same time.")
         case .timeZoneFixed:
             self = .refusedMember(
                 409, "site.time-zone-fixed", "/time_zone",
@@ -89,6 +116,28 @@ extension Problem {
                 MemberError(
                     pointer: "/area", code: "area.unknown", detail: "must be an area of the site")
             ])
+        case .unknownCamera:
+            self = .invalidBody([
+                MemberError(
+                    pointer: "/camera", code: "camera.unknown",
+                    detail: "must be a camera of the site")
+            ])
+        case .unknownPositionArea:
+            self = .invalidBody([
+                MemberError(
+                    pointer: "/positions", code: "area.unknown",
+                    detail: "must name areas of the site only")
+            ])
+        case .removedBeforeInstalled:
+            self = .invalidBody([
+                MemberError(
+                    pointer: "/removed_at", code: "out-of-range",
+                    detail: "must be after installed_at")
+            ])
+        case .windowOverlaps:
+            self = .refusedMember(
+                409, "mode-window.overlaps", "/from",
+                "Another mode window of the same camera or site shares some of the time.")
         case .unknownTimeZone:
             self = .invalidBody([
                 MemberError(

@@ -270,6 +270,7 @@ extension DetectionRefusal {
     var code: String {
         switch self {
         case .unknownCamera: "detection.unknown-camera"
+        case .cameraRemoved: "detection.camera-removed"
         case .patternNotPermitted: "detection.pattern-not-permitted"
         case .inFuture: "detection.in-future"
         case .idReused: "detection.id-reused"
@@ -286,9 +287,14 @@ extension Problem {
             self = .refusedMember(
                 422, refusal.code, "\(pointer)/camera",
                 "No camera of the node's site has this id or key.")
+        case .cameraRemoved:
+            self = .refusedMember(
+                422, refusal.code, "\(pointer)/camera",
+                "The camera had been removed when this happened.")
         case .patternNotPermitted:
             self = .refusedMember(
-                422, refusal.code, "\(pointer)/pattern", "The site does not permit this pattern.")
+                422, refusal.code, "\(pointer)/pattern",
+                "The site did not permit this pattern then.")
         case .inFuture:
             self = .refusedMember(
                 422, refusal.code, "\(pointer)/occurred_at",

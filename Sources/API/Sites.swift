@@ -48,10 +48,17 @@ extension NewSite {
         let timeZone = reader.requiredLine("time_zone", length: 1...64)
         let mode = reader.optionalCase("operating_mode", of: OperatingMode.self)
         let patterns = [PermittedPattern].read("patterns", &reader)
+        let settings = SiteSettings(&reader)
         guard reader.isValid, let id, let name, let timeZone else { return nil }
         self.init(
             id: id, name: name, timeZone: timeZone, operatingMode: mode ?? .production,
             patterns: patterns ?? .byDefault)
+        positions = settings.positions ?? []
+        retentionHours = settings.retentionHours
+        holdGrounds = settings.holdGrounds ?? []
+        fourEyesRelease = settings.fourEyesRelease ?? false
+        accessReason = settings.accessReason ?? .none
+        accessLogDays = settings.accessLogDays
     }
 }
 
@@ -69,6 +76,64 @@ extension SiteChange {
             _ = reader.required("patterns")
             patterns = [PermittedPattern].read("patterns", &reader)
         }
+        let settings = SiteSettings(&reader)
+        positions = settings.positions
+        retentionHours = settings.retentionHours
+        holdGrounds = settings.holdGrounds
+        fourEyesRelease = settings.fourEyesRelease
+        accessReason = settings.accessReason
+        accessLogDays = settings.accessLogDays
+    }
+}
+
+/// What a site sets for its control centre; absent is nil, and null says nothing.
+private struct SiteSettings {
+    let positions: [ObserverPosition]?
+    let retentionHours: Int?
+    let holdGrounds: [String]?
+    let fourEyesRelease: Bool?
+    let accessReason: AccessReason?
+    let accessLogDays: Int?
+
+    init(_ reader: inout ObjectReader) {
+        for name in [
+            "positions", "retention_hours", "hold_grounds", "four_eyes_release", "access_reason",
+            "access_log_days",
+        ] where reader.contains(name) { _ = reader.required(name) }
+        positions = [ObserverPosition].read("positions", &reader)
+        retentionHours = reader.optionalInteger("retention_hours", in: 1...8_760)
+        let grounds = reader.optionalItems(
+            "hold_grounds", count: 0...50, expected: "one line of 1 to 200 characters"
+        ) { (1...200).contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil }
+        if let grounds, Set(grounds).count < grounds.count {
+            reader.refuse("hold_grounds", "must name each ground once")
+        }
+        holdGrounds = grounds
+        fourEyesRelease = reader.optionalBool("four_eyes_release")
+        accessReason = reader.optionalCase("access_reason", of: AccessReason.self)
+        accessLogDays = reader.optionalInteger("access_log_days", in: 1...3_650)
+    }
+}
+
+extension [ObserverPosition] {
+    fileprivate static func read(_ name: String, _ reader: inout ObjectReader) -> Self? {
+        let positions = reader.optionalObjects(name, count: 0...100) {
+            reader -> ObserverPosition? in
+            let name = reader.requiredLine("name", length: 1...100)
+            let areas = reader.optionalItems("areas", count: 1...200, expected: "an area's id") {
+                AreaID($0)
+            }
+            if let areas, Set(areas).count < areas.count {
+                reader.refuse("areas", "must name each area once")
+            }
+            let staffed = reader.optionalSchedule("staffed")
+            guard let name else { return nil }
+            return ObserverPosition(name: name, areas: areas, staffed: staffed)
+        }
+        if let positions, Set(positions.map(\.name)).count < positions.count {
+            reader.refuse(name, "must have each name once")
+        }
+        return positions
     }
 }
 
@@ -89,6 +154,9 @@ extension [PermittedPattern] {
             reader -> PermittedPattern? in
             let pattern = reader.requiredCase("pattern", of: BehaviourPattern.self)
             let basis = reader.optionalString("legal_basis", length: 1...500)
+            let validFrom = reader.optionalTime("valid_from")
+            let validTo = reader.optionalTime("valid_to")
+            reader.requireOrder("valid_from", validFrom, "valid_to", validTo)
             guard let pattern else { return nil }
             if basis == nil, !BehaviourPattern.permittedByDefault.contains(pattern) {
                 reader.refuse(
@@ -96,7 +164,8 @@ extension [PermittedPattern] {
                     "is required for \(pattern.rawValue), which alone indicates no offence")
                 return nil
             }
-            return PermittedPattern(pattern: pattern, legalBasis: basis)
+            return PermittedPattern(
+                pattern: pattern, legalBasis: basis, validFrom: validFrom, validTo: validTo)
         }
         if let patterns, Set(patterns.map(\.pattern)).count < patterns.count {
             reader.refuse(name, "must name each pattern once")

@@ -11,6 +11,14 @@ public struct NewCamera: Sendable {
     public var latitude: Double?
     public var longitude: Double?
     public var liveURL: String?
+    /// Nil: the site's.
+    public var operatingMode: OperatingMode?
+    /// Nil: always.
+    public var operatingHours: WeeklySchedule?
+    /// Nil: when it is created.
+    public var installedAt: Timestamp?
+    /// From then on it is history, and its key is free.
+    public var removedAt: Timestamp?
 
     public init(site: SiteID, area: AreaID, name: String) {
         self.site = site
@@ -27,6 +35,10 @@ public struct CameraChange: Sendable {
     public var latitude: Double??
     public var longitude: Double??
     public var liveURL: String??
+    public var operatingMode: OperatingMode??
+    public var operatingHours: WeeklySchedule??
+    public var installedAt: Timestamp?
+    public var removedAt: Timestamp??
 
     public init() {}
 }
@@ -42,8 +54,11 @@ extension Database {
                 ("site", .text(camera.site)), ("id", .uuid(id)), ("area", .uuid(camera.area)),
                 ("name", .text(camera.name)), ("key", .text(camera.key)),
                 ("latitude", .double(camera.latitude)), ("longitude", .double(camera.longitude)),
-                ("live_url", .text(camera.liveURL)), ("installed_at", .time(instant)),
-                ("created_at", .time(instant)),
+                ("live_url", .text(camera.liveURL)),
+                ("operating_mode", .text(camera.operatingMode?.rawValue)),
+                ("operating_hours", .schedule(camera.operatingHours)),
+                ("installed_at", .time(camera.installedAt ?? instant)),
+                ("removed_at", .time(camera.removedAt)), ("created_at", .time(instant)),
             ], by: author, at: instant)
     }
 
@@ -62,6 +77,16 @@ extension Database {
         if let latitude = change.latitude { columns.append(("latitude", .double(latitude))) }
         if let longitude = change.longitude { columns.append(("longitude", .double(longitude))) }
         if let liveURL = change.liveURL { columns.append(("live_url", .text(liveURL))) }
+        if let mode = change.operatingMode {
+            columns.append(("operating_mode", .text(mode?.rawValue)))
+        }
+        if let hours = change.operatingHours {
+            columns.append(("operating_hours", .schedule(hours)))
+        }
+        if let installedAt = change.installedAt {
+            columns.append(("installed_at", .time(installedAt)))
+        }
+        if let removedAt = change.removedAt { columns.append(("removed_at", .time(removedAt))) }
         return try await self.change(
             .cameras, ConfigurationKey(id), only: site, if: precondition, set: columns,
             by: author, at: instant)

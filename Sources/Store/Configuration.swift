@@ -20,12 +20,18 @@ public enum Precondition: Sendable {
     }
 }
 
-/// Why a site, area, camera or node cannot be created or changed as asked.
+/// Why something of a site's configuration cannot be created or changed as asked.
 public enum ConfigurationRefusal: Sendable, Equatable {
     case siteExists
     case unknownSite
     case unknownArea
+    case unknownCamera
+    /// A position names an area that the site does not have.
+    case unknownPositionArea
     case keyTaken
+    case removedBeforeInstalled
+    /// Another mode window of the camera, or of the site, shares some time with it.
+    case windowOverlaps
     case unknownTimeZone
     /// Days and months of what is recorded are counted in the site's time zone.
     case timeZoneFixed
@@ -34,9 +40,16 @@ public enum ConfigurationRefusal: Sendable, Equatable {
         guard case .server(let server) = error else { return nil }
         switch server.constraint {
         case "sites_pkey": self = .siteExists
-        case "areas_site_fkey", "nodes_site_fkey": self = .unknownSite
-        case "cameras_site_area_fkey": self = .unknownArea
+        case "areas_site_fkey", "nodes_site_fkey", "mode_windows_site_fkey",
+            "interruptions_site_fkey":
+            self = .unknownSite
+        case "cameras_site_area_fkey", "interruptions_site_area_fkey": self = .unknownArea
+        case "mode_windows_site_camera_fkey", "interruptions_site_camera_fkey":
+            self = .unknownCamera
+        case "observer_positions_areas_fkey": self = .unknownPositionArea
         case "cameras_site_key_key": self = .keyTaken
+        case "cameras_life_check": self = .removedBeforeInstalled
+        case "mode_windows_overlap": self = .windowOverlaps
         default: return nil
         }
     }
@@ -57,16 +70,34 @@ public enum ChangeOutcome: Sendable {
 
 /// A table of what is watched: its rows have documents, revisions and journal entries alike.
 struct ConfigurationTable {
-    /// The resource's name: in events (`camera.created`) and in `camera_document`.
+    /// The resource's name in events, such as `camera.created`.
     let name: String
     let table: String
+    /// What the journal keeps: no free text.
+    let journaled: String
+    /// What readers see.
+    let document: String
+    /// Lists are ordered by it, newest first.
+    let time: String
+
+    init(name: String, table: String, document: String? = nil, time: String = "t.created_at") {
+        self.name = name
+        self.table = table
+        journaled = "\(name.replacing("-", with: "_"))_document(t)"
+        self.document = document ?? journaled
+        self.time = time
+    }
 
     static let sites = ConfigurationTable(name: "site", table: "sites")
     static let areas = ConfigurationTable(name: "area", table: "areas")
     static let cameras = ConfigurationTable(name: "camera", table: "cameras")
     static let nodes = ConfigurationTable(name: "node", table: "nodes")
+    static let modeWindows = ConfigurationTable(
+        name: "mode-window", table: "mode_windows",
+        document: "with_remarks(mode_window_document(t))", time: "t.starts_at")
+    static let interruptions = ConfigurationTable(
+        name: "interruption", table: "interruptions", time: "t.starts_at")
 
-    var document: String { "\(name)_document(t)" }
     /// The column that tells whose row it is.
     var site: String { table == Self.sites.table ? "t.id" : "t.site" }
 }
@@ -105,8 +136,8 @@ extension Database {
     /// - Parameter author: nil from the command line.
     func create(
         _ table: ConfigurationTable, _ key: ConfigurationKey, of site: SiteID,
-        columns: [(name: String, value: Parameter)], also: [Statement] = [], by author: Author?,
-        at instant: Timestamp
+        columns: [(name: String, value: Parameter)], also: [Statement] = [],
+        remark: JournalEntry.Remark? = nil, by author: Author?, at instant: Timestamp
     ) async throws(StoreError) -> CreateOutcome {
         var query = Query()
         let names = columns.map(\.name).joined(separator: ", ")
@@ -116,7 +147,7 @@ extension Database {
             parameters: query.parameters)
         let entry = JournalEntry(
             event: "\(table.name).created", site: site, subject: key.subject,
-            occurredAt: instant, author: author)
+            occurredAt: instant, author: author, remark: remark)
         do throws(PostgreSQLError) {
             let results = try await commit(
                 [insert] + also + journal(entry, table, key) + [storedStatement(table, key)])
@@ -133,16 +164,22 @@ extension Database {
     /// Sets some columns of a row if its revision is one that the caller knows.
     ///
     /// What has these values already keeps its revision, and nothing is journaled.
+    ///
+    /// - Parameter refusing: asks, in the same transaction, whether the change must be refused.
     func change(
         _ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID?,
         if precondition: Precondition, set columns: [(name: String, value: Parameter)],
-        also: [Statement] = [], by author: Author, at instant: Timestamp
+        also: [Statement] = [], refusing: (Statement, ConfigurationRefusal)? = nil,
+        by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> ChangeOutcome {
         var lockQuery = Query()
         let lockID = lockQuery.bind(key.parameter)
         let onlySite = lockQuery.bind(.text(site?.description))
-        let comparisons = columns.map {
-            "t.\($0.name) IS NOT DISTINCT FROM \(lockQuery.bind($0.value))"
+        let comparisons = columns.map { column in
+            // json has no equality.
+            let type = if case .json = column.value { "::text" } else { "" }
+            return "t.\(column.name)\(type) IS NOT DISTINCT FROM "
+                + lockQuery.bind(column.value) + type
         }
         let lock = Statement(
             """
@@ -161,11 +198,16 @@ extension Database {
         var outcome = ChangeOutcome.unknown
         var isUnchanged = false
         do throws(PostgreSQLError) {
-            let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
+            let reading = [lock] + (refusing.map { [$0.0] } ?? [])
+            let results = try await commit(reading: reading) { (read) throws(PostgreSQLError) in
                 guard read[0].rowCount == 1 else { return nil }
                 let revision = try read[0].int64(0, 0)
                 guard precondition.holds(for: revision) else {
                     outcome = .stale(revision)
+                    return nil
+                }
+                if let refusing, try read[1].bool(0, 0) {
+                    outcome = .refused(refusing.1)
                     return nil
                 }
                 if also.isEmpty, try read[0].bool(0, 2) {
@@ -197,7 +239,7 @@ extension Database {
         var query = query
         let isSites = table.table == ConfigurationTable.sites.table
         let statement = query.page(
-            request, of: table.table, document: table.document, time: "t.created_at", id: "t.id",
+            request, of: table.table, document: table.document, time: table.time, id: "t.id",
             idType: isSites ? "text" : "uuid")
         let results = try await read([statement])
         do throws(PostgreSQLError) {
@@ -207,15 +249,15 @@ extension Database {
         }
     }
 
-    private func journal(
+    func journal(
         _ entry: JournalEntry, _ table: ConfigurationTable, _ key: ConfigurationKey
     ) -> [Statement] {
         entry.statements(
-            ordinal: 1, document: table.document, from: "\(table.table) t WHERE t.id = $1",
+            ordinal: 1, document: table.journaled, from: "\(table.table) t WHERE t.id = $1",
             [key.parameter])
     }
 
-    private func storedStatement(
+    func storedStatement(
         _ table: ConfigurationTable, _ key: ConfigurationKey, only site: SiteID? = nil
     ) -> Statement {
         Statement(
@@ -225,7 +267,7 @@ extension Database {
             """, key.parameter, .text(site?.description))
     }
 
-    private static func stored(_ result: QueryResult) throws(PostgreSQLError) -> Stored? {
+    static func stored(_ result: QueryResult) throws(PostgreSQLError) -> Stored? {
         guard result.rowCount == 1 else { return nil }
         return Stored(document: try result.bytes(0, 0), revision: try result.int64(0, 1))
     }

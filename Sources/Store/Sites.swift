@@ -5,10 +5,33 @@ import PostgreSQL
 public struct PermittedPattern: Sendable, Equatable {
     public let pattern: BehaviourPattern
     public let legalBasis: String?
+    /// Half-open; nil is without limit.
+    public let validFrom: Timestamp?
+    public let validTo: Timestamp?
 
-    public init(pattern: BehaviourPattern, legalBasis: String?) {
+    public init(
+        pattern: BehaviourPattern, legalBasis: String?, validFrom: Timestamp? = nil,
+        validTo: Timestamp? = nil
+    ) {
         self.pattern = pattern
         self.legalBasis = legalBasis
+        self.validFrom = validFrom
+        self.validTo = validTo
+    }
+}
+
+/// Where an observer sits.
+public struct ObserverPosition: Sendable, Equatable {
+    public let name: String
+    /// What is watched from there; nil for all areas.
+    public let areas: [AreaID]?
+    /// Nil: always.
+    public let staffed: WeeklySchedule?
+
+    public init(name: String, areas: [AreaID]?, staffed: WeeklySchedule?) {
+        self.name = name
+        self.areas = areas
+        self.staffed = staffed
     }
 }
 
@@ -19,6 +42,14 @@ public struct NewSite: Sendable {
     public var timeZone: String
     public var operatingMode: OperatingMode
     public var patterns: [PermittedPattern]
+    public var positions: [ObserverPosition] = []
+    /// What is optional of a site; nil is the product's default.
+    public var retentionHours: Int?
+    /// On which evidence may be held; empty: any.
+    public var holdGrounds: [String] = []
+    public var fourEyesRelease = false
+    public var accessReason = AccessReason.none
+    public var accessLogDays: Int?
 
     public init(
         id: SiteID, name: String, timeZone: String, operatingMode: OperatingMode,
@@ -38,6 +69,12 @@ public struct SiteChange: Sendable {
     public var timeZone: String?
     public var operatingMode: OperatingMode?
     public var patterns: [PermittedPattern]?
+    public var positions: [ObserverPosition]?
+    public var retentionHours: Int?
+    public var holdGrounds: [String]?
+    public var fourEyesRelease: Bool?
+    public var accessReason: AccessReason?
+    public var accessLogDays: Int?
 
     public init() {}
 }
@@ -47,15 +84,21 @@ extension Database {
         async throws(StoreError) -> CreateOutcome
     {
         guard try await isTimeZone(site.timeZone) else { return .refused(.unknownTimeZone) }
+        var columns: [(name: String, value: Parameter)] = [
+            ("id", .text(site.id)), ("name", .text(site.name)),
+            ("time_zone", .text(site.timeZone)),
+            ("operating_mode", .text(site.operatingMode.rawValue)),
+            ("hold_grounds", .texts(site.holdGrounds)),
+            ("four_eyes_release", .bool(site.fourEyesRelease)),
+            ("access_reason", .text(site.accessReason.rawValue)), ("created_at", .time(instant)),
+        ]
+        if let hours = site.retentionHours { columns.append(("retention_hours", .integer(hours))) }
+        if let days = site.accessLogDays { columns.append(("access_log_days", .integer(days))) }
         return try await create(
-            .sites, ConfigurationKey(site.id), of: site.id,
-            columns: [
-                ("id", .text(site.id)), ("name", .text(site.name)),
-                ("time_zone", .text(site.timeZone)),
-                ("operating_mode", .text(site.operatingMode.rawValue)),
-                ("created_at", .time(instant)),
-            ],
-            also: Self.permit(site.patterns, at: site.id), by: author, at: instant)
+            .sites, ConfigurationKey(site.id), of: site.id, columns: columns,
+            also: Self.permit(site.patterns, at: site.id)
+                + Self.place(site.positions, at: site.id),
+            by: author, at: instant)
     }
 
     public func site(_ id: SiteID, only site: SiteID?) async throws(StoreError) -> Stored? {
@@ -74,18 +117,36 @@ extension Database {
         }
         if let timeZone = change.timeZone {
             guard try await isTimeZone(timeZone) else { return .refused(.unknownTimeZone) }
-            guard try await mayChangeTimeZone(of: id, to: timeZone) else {
-                return .refused(.timeZoneFixed)
-            }
             columns.append(("time_zone", .text(timeZone)))
         }
-        let patterns = change.patterns.map {
-            [Statement("DELETE FROM site_patterns WHERE site = $1", .text(id))]
-                + Self.permit($0, at: id)
+        if let hours = change.retentionHours {
+            columns.append(("retention_hours", .integer(hours)))
+        }
+        if let grounds = change.holdGrounds { columns.append(("hold_grounds", .texts(grounds))) }
+        if let fourEyes = change.fourEyesRelease {
+            columns.append(("four_eyes_release", .bool(fourEyes)))
+        }
+        if let reason = change.accessReason {
+            columns.append(("access_reason", .text(reason.rawValue)))
+        }
+        if let days = change.accessLogDays { columns.append(("access_log_days", .integer(days))) }
+        var also: [Statement] = []
+        if let patterns = change.patterns {
+            also.append(Statement("DELETE FROM site_patterns WHERE site = $1", .text(id)))
+            also += Self.permit(patterns, at: id)
+        }
+        if let positions = change.positions {
+            also.append(Statement("DELETE FROM observer_positions WHERE site = $1", .text(id)))
+            also += Self.place(positions, at: id)
         }
         return try await self.change(
-            .sites, ConfigurationKey(id), only: site, if: precondition, set: columns,
-            also: patterns ?? [], by: author, at: instant)
+            .sites, ConfigurationKey(id), only: site, if: precondition, set: columns, also: also,
+            refusing: change.timeZone.map {
+                (
+                    Statement("SELECT time_zone_is_fixed($1, $2)", .text(id), .text($0)),
+                    .timeZoneFixed
+                )
+            }, by: author, at: instant)
     }
 
     /// - Parameter only: the one site that the reader may see; nil for all.
@@ -99,14 +160,38 @@ extension Database {
         [
             Statement(
                 """
-                INSERT INTO site_patterns (site, pattern, ordinal, legal_basis)
-                SELECT $1, pattern, ordinal, legal_basis
-                FROM unnest($2::text[], $3::text[])
-                    WITH ORDINALITY AS permitted (pattern, legal_basis, ordinal)
+                INSERT INTO site_patterns
+                    (site, pattern, ordinal, legal_basis, valid_from, valid_to)
+                SELECT $1, pattern, ordinal, legal_basis, valid_from, valid_to
+                FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+                    WITH ORDINALITY
+                    AS permitted (pattern, legal_basis, valid_from, valid_to, ordinal)
                 """,
                 .text(site), .texts(patterns.map(\.pattern.rawValue)),
-                .texts(patterns.map(\.legalBasis)))
+                .texts(patterns.map(\.legalBasis)),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: patterns.map {
+                        $0.validFrom?.microsecondsSinceEpoch
+                    }),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: patterns.map {
+                        $0.validTo?.microsecondsSinceEpoch
+                    }))
         ]
+    }
+
+    private static func place(_ positions: [ObserverPosition], at site: SiteID) -> [Statement] {
+        positions.enumerated().map { index, position in
+            Statement(
+                """
+                INSERT INTO observer_positions (site, name, ordinal, areas, staffed)
+                VALUES ($1, $2, $3, CASE WHEN $4::boolean THEN $5::uuid[] END, $6)
+                """,
+                .text(site), .text(position.name), .integer(index + 1),
+                .bool(position.areas != nil),
+                .uuids((position.areas ?? []).map { PostgreSQLUUID($0.uuid) }),
+                .schedule(position.staffed))
+        }
     }
 
     private func isTimeZone(_ name: String) async throws(StoreError) -> Bool {
@@ -114,19 +199,5 @@ extension Database {
             Statement("SELECT FROM pg_timezone_names WHERE name = $1 LIMIT 1", .text(name))
         ])
         return results[0].rowCount == 1
-    }
-
-    private func mayChangeTimeZone(of site: SiteID, to timeZone: String)
-        async throws(StoreError) -> Bool
-    {
-        let results = try await read([
-            Statement(
-                """
-                SELECT FROM sites s
-                WHERE s.id = $1 AND s.time_zone <> $2
-                    AND EXISTS (SELECT FROM detections d WHERE d.site = s.id)
-                """, .text(site), .text(timeZone))
-        ])
-        return results[0].rowCount == 0
     }
 }

@@ -14,7 +14,28 @@ extension Parameter {
         .timestamp(microsecondsSinceUnixEpoch: instant?.microsecondsSinceEpoch)
     }
 
+    /// A number that the API bounds well within 32 bits.
+    static func integer(_ number: Int) -> Parameter { .int32(Int32(number)) }
+
     static func text(_ site: SiteID) -> Parameter { .text(site.description) }
+}
+
+extension Parameter {
+    /// A schedule as `schedule_covers` and `schedule_intervals` read it. No name or time in it
+    /// needs escaping.
+    static func schedule(_ schedule: WeeklySchedule?) -> Parameter {
+        .json(schedule.map { Array($0.json.utf8) })
+    }
+}
+
+extension WeeklySchedule {
+    var json: String {
+        let hours = hours.map { hours in
+            let days = hours.days.map { "\"\($0.rawValue)\"" }.joined(separator: ",")
+            return #"{"days":[\#(days)],"from":"\#(hours.from)","to":"\#(hours.to)"}"#
+        }
+        return "[\(hours.joined(separator: ","))]"
+    }
 }
 
 extension PostgreSQLUUID {

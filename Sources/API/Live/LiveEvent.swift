@@ -24,6 +24,7 @@ public struct LiveEvent: Sendable {
     private static let kinds = [
         "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
         "flood.", "hold.",
+        "mode-window.", "interruption.",
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
@@ -51,6 +52,10 @@ public struct LiveEvent: Sendable {
         types.formUnion([
             "hold", "hold.created", "hold.changed", "hold.release-requested", "hold.released",
         ])
+        for resource in ["mode-window", "interruption"] {
+            types.insert(resource)
+            for event in ["created", "ended", "cancelled"] { types.insert("\(resource).\(event)") }
+        }
         return types
     }()
 
