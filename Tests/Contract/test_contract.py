@@ -305,7 +305,143 @@ def test_a_pattern_that_indicates_no_offence_needs_a_legal_basis(
 
     with_basis = {"patterns": [{"pattern": "lying", "legal_basis": "HmbPolDVG § 18"}]}
     changed = call(administrator, "PATCH", target, 200, json=with_basis, headers=any_state)
-    assert changed["patterns"] == with_basis["patterns"]
+    always = {"valid_from": None, "valid_to": None}
+    assert changed["patterns"] == [with_basis["patterns"][0] | always]
+
+
+def test_a_site_sets_its_positions_grounds_and_terms(
+    site: Site, other_site: Site, administrator: httpx.Client
+) -> None:
+    target, any_state = f"/v1/sites/{site.id}", {"If-Match": "*"}
+    evening = [{"days": ["fri", "sat"], "from": "18:00", "to": "04:00"}]
+    settings = {
+        "positions": [
+            {"name": "Platz 1", "areas": None, "staffed": None},
+            {"name": "Platz 2", "areas": [site.area], "staffed": evening},
+        ],
+        "patterns": [
+            {
+                "pattern": "lying",
+                "legal_basis": "HmbPolDVG § 18",
+                "valid_from": "2026-01-01T00:00:00.000000Z",
+                "valid_to": "2027-01-01T00:00:00.000000Z",
+            }
+        ],
+        "retention_hours": 48,
+        "hold_grounds": ["Strafverfahren", "Gefahrenabwehr"],
+        "four_eyes_release": True,
+        "access_reason": "shift",
+        "access_log_days": 90,
+    }
+
+    changed = call(administrator, "PATCH", target, 200, json=settings, headers=any_state)
+
+    assert changed == changed | settings
+    foreign = {"positions": [{"name": "Platz 1", "areas": [other_site.area]}]}
+    problem = refused(
+        administrator, "PATCH", target, 422, "body.invalid", json=foreign, headers=any_state
+    )
+    assert [error["pointer"] for error in problem["errors"]] == ["/positions"]
+
+
+def test_a_removed_camera_leaves_its_key_to_a_successor(
+    site: Site, administrator: httpx.Client
+) -> None:
+    camera, any_state = f"/v1/cameras/{site.camera}", {"If-Match": "*"}
+    removed_at = instant(seconds=10)
+    life = {"installed_at": instant(hours=2), "removed_at": removed_at}
+    call(administrator, "PATCH", camera, 200, json=life, headers=any_state)
+    node = site.client("node")
+
+    before = detection(site, occurred_at=instant(seconds=30))
+    assert call(node, "POST", "/v1/detections", 201, json=before)["outcome"] == "created"
+    refused(node, "POST", "/v1/detections", 422, "detection.camera-removed", json=detection(site))
+
+    successor = {"site": site.id, "area": site.area, "name": "Paradeplatz 1 neu"}
+    successor |= {
+        "key": site.camera_key,
+        "operating_mode": "parallel",
+        "operating_hours": [{"days": ["mon"], "from": "00:00", "to": "24:00"}],
+    }
+    made = call(administrator, "POST", "/v1/cameras", 201, json=successor)
+    assert made == made | successor
+    alarm = raise_alarm(site)
+    assert (alarm["camera"], alarm["operating_mode"]) == (made["id"], "parallel")
+    still_there = {"removed_at": None}
+    refused(
+        administrator, "PATCH", camera, 409, "camera.key-exists", json=still_there, headers=any_state
+    )
+
+
+@pytest.mark.parametrize("role", ["shift_supervisor", "administrator"])
+def test_a_mode_window_is_created_read_listed_and_ended(
+    role: str, site: Site, other_site: Site
+) -> None:
+    client, observer, path = site.client(role), site.client("observer"), "/v1/mode-windows"
+    staged = {"site": site.id, "camera": site.camera, "operating_mode": "training"}
+    staged |= {"from": instant(minutes=5), "to": instant(minutes=-55), "note": "Szene 17"}
+
+    response = client.post(path, json=staged)
+    assert response.status_code == 201, response.text
+    check(response)
+    window = response.json()
+    assert response.headers["location"] == f"{path}/{window['id']}"
+    assert (window["note"], window["ended_at"]) == ("Szene 17", None)
+    assert raise_alarm(site, operating_mode="production")["operating_mode"] == "training"
+
+    assert call(observer, "GET", f"{path}/{window['id']}", 200) == window
+    filters = {"camera": site.camera, "operating_mode": "training", "running_at": instant()}
+    assert pages(observer, path, **filters, limit=1) == [window]
+    assert pages(observer, path, running_at=instant(hours=1)) == []
+    refused(client, "POST", path, 409, "mode-window.overlaps", json=staged)
+
+    ended = call(client, "POST", f"{path}/{window['id']}/end", 200)
+    assert ended == window | {"to": ended["to"], "ended_at": ended["ended_at"]}
+    assert ended["to"] == ended["ended_at"] < window["to"]
+    refused(client, "POST", f"{path}/{window['id']}/end", 409, "mode-window.over")
+
+    later = staged | {"camera": None, "from": instant(hours=-1), "to": instant(hours=-2)}
+    planned = call(client, "POST", path, 201, json=later)
+    cancelled = call(client, "POST", f"{path}/{planned['id']}/end", 200, json={})
+    assert cancelled["to"] == cancelled["from"]
+
+    foreign = other_site.client(role)
+    refused(foreign, "GET", f"{path}/{window['id']}", 404, "mode-window.unknown")
+    refused(foreign, "POST", f"{path}/{window['id']}/end", 404, "mode-window.unknown")
+    unknown = staged | {"camera": other_site.camera}
+    problem = refused(client, "POST", path, 422, "body.invalid", json=unknown)
+    assert [error["pointer"] for error in problem["errors"]] == ["/camera"]
+
+
+@pytest.mark.parametrize("role", ["shift_supervisor", "administrator"])
+def test_an_interruption_is_created_read_listed_and_ended(
+    role: str, site: Site, other_site: Site
+) -> None:
+    client, observer, path = site.client(role), site.client("observer"), "/v1/interruptions"
+    assembly = {"site": site.id, "area": site.area, "ground": "Versammlung"}
+    assembly |= {"from": instant(hours=3)}
+
+    made = call(client, "POST", path, 201, json=assembly)
+    assert (made["area"], made["camera"], made["to"]) == (site.area, None, None)
+    assert call(observer, "GET", f"{path}/{made['id']}", 200) == made
+    filters = {"area": site.area, "ground": "Versammlung", "running_at": instant()}
+    assert pages(observer, path, **filters, limit=1) == [made]
+
+    end = f"{path}/{made['id']}/end"
+    before = {"at": instant(hours=4)}
+    problem = refused(client, "POST", end, 422, "body.invalid", json=before)
+    assert [error["pointer"] for error in problem["errors"]] == ["/at"]
+    ended = call(client, "POST", end, 200, json={"at": instant(hours=1)})
+    assert ended["from"] < ended["to"] < ended["ended_at"]
+    refused(client, "POST", end, 409, "interruption.over")
+
+    foreign = other_site.client(role)
+    refused(foreign, "GET", f"{path}/{made['id']}", 404, "interruption.unknown")
+    refused(foreign, "POST", end, 404, "interruption.unknown")
+    problem = refused(
+        client, "POST", path, 422, "body.invalid", json=assembly | {"area": other_site.area}
+    )
+    assert [error["pointer"] for error in problem["errors"]] == ["/area"]
 
 
 def test_what_is_taken_or_does_not_exist_is_refused(
