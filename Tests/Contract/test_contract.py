@@ -365,8 +365,13 @@ def test_a_removed_camera_leaves_its_key_to_a_successor(
     }
     made = call(administrator, "POST", "/v1/cameras", 201, json=successor)
     assert made == made | successor
-    alarm = raise_alarm(site)
-    assert (alarm["camera"], alarm["operating_mode"]) == (made["id"], "parallel")
+    after = detection(site)
+    call(node, "POST", "/v1/detections", 201, json=after)
+    stored = pages(site.client("observer"), "/v1/detections", limit=100)
+    assert {item["id"]: (item["camera"], item["operating_mode"]) for item in stored} == {
+        before["id"]: (site.camera, "production"),
+        after["id"]: (made["id"], "parallel"),
+    }
     still_there = {"removed_at": None}
     refused(
         administrator, "PATCH", camera, 409, "camera.key-exists", json=still_there, headers=any_state
@@ -387,7 +392,10 @@ def test_a_mode_window_is_created_read_listed_and_ended(
     window = response.json()
     assert response.headers["location"] == f"{path}/{window['id']}"
     assert (window["note"], window["ended_at"]) == ("Szene 17", None)
-    assert raise_alarm(site, operating_mode="production")["operating_mode"] == "training"
+    sent = detection(site, operating_mode="production")
+    call(site.client("node"), "POST", "/v1/detections", 201, json=sent)
+    [stored] = pages(observer, "/v1/detections")
+    assert stored["operating_mode"] == "training"
 
     assert call(observer, "GET", f"{path}/{window['id']}", 200) == window
     filters = {"camera": site.camera, "operating_mode": "training", "running_at": instant()}
