@@ -19,7 +19,7 @@ let package = Package(
         .executableTarget(
             name: "leitstand",
             dependencies: [
-                "Replay", "API", "Server", "Client", "Store", "HTTP", "ControlCentre",
+                "Replay", "API", "Server", "Client", "Imports", "Store", "HTTP", "ControlCentre",
                 "EventLoop", "TLS", "JSON", "PostgreSQL", "Embedded",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -41,7 +41,8 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Server", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON", "Embedded",
+                "Server", "Imports", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON",
+                "Embedded",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -56,9 +57,12 @@ let package = Package(
             swiftSettings: swift),
         .target(name: "Client", dependencies: ["EventLoop", "TLS", "HTTP2"], swiftSettings: swift),
         .target(
+            name: "Imports", dependencies: ["Store", "ControlCentre", "TLS", "JSON"],
+            swiftSettings: swift),
+        .target(
             name: "Store",
             dependencies: [
-                "ControlCentre", "EventLoop", "JSON", "PostgreSQL", "Embedded",
+                "ControlCentre", "EventLoop", "TLS", "JSON", "PostgreSQL", "Embedded",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swift),
@@ -115,6 +119,9 @@ let package = Package(
             dependencies: [
                 "Replay", "Client", "Server", "HTTP", "ControlCentre", "EventLoop", "JSON",
             ],
+            swiftSettings: swift),
+        .testTarget(
+            name: "ImportsTests", dependencies: ["Imports", "Store", "ControlCentre"],
             swiftSettings: swift),
         .testTarget(
             name: "StoreTests",

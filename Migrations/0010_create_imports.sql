@@ -36,6 +36,8 @@ CREATE TABLE imported_rows (
     import uuid NOT NULL,
     line bigint NOT NULL,
     subject uuid NOT NULL,
+    -- What somebody wrote as to why an arrival is so late.
+    remark uuid REFERENCES remarks (id),
     PRIMARY KEY (site, kind, key)
 );
 GRANT SELECT, INSERT ON imported_rows TO leitstand;

@@ -181,12 +181,13 @@ extension Database {
             return "t.\(column.name)\(type) IS NOT DISTINCT FROM "
                 + lockQuery.bind(column.value) + type
         }
+        // The key stays, so whoever only refers to the row, as a long import does, need not wait.
         let lock = Statement(
             """
             SELECT revision, \(table.site), \((["true"] + comparisons).joined(separator: " AND "))
             FROM \(table.table) t
             WHERE t.id = \(lockID) AND (\(onlySite)::text IS NULL OR \(table.site) = \(onlySite))
-            FOR UPDATE
+            FOR NO KEY UPDATE
             """, parameters: lockQuery.parameters)
         var query = Query()
         let id = query.bind(key.parameter)

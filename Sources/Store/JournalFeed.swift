@@ -55,7 +55,8 @@ extension Database {
         """)
 
     // Each position by itself, from the ordinal on where the last page ended: an import's one
-    // change of many rows would otherwise be read whole, and sorted, for each of its pages.
+    // change of many rows would otherwise be read whole, and sorted, for each of its pages. Of an
+    // import only its completion is news; a million incidents of years ago would hold up all else.
     static func events(after id: EventID, site: SiteID?, limit: Int) -> Statement {
         Statement(
             """
@@ -66,6 +67,7 @@ extension Database {
                 SELECT * FROM journal
                 WHERE change = p.change
                     AND ordinal > CASE WHEN p.position = $1 THEN $2 ELSE -1 END
+                    AND event NOT IN ('incident.imported', 'intervention.imported')
                     AND ($3::text IS NULL OR site = $3)
                 ORDER BY ordinal LIMIT \(limit)
             ) j

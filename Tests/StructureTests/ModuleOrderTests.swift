@@ -11,6 +11,7 @@ import Testing
         ["Server"],
         ["Replay"],
         ["Client"],
+        ["Imports"],
         ["Store"],
         ["HTTP"],
         ["ControlCentre"],

@@ -24,7 +24,7 @@ public struct LiveEvent: Sendable {
     private static let kinds = [
         "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
         "flood.", "hold.",
-        "mode-window.", "interruption.",
+        "mode-window.", "interruption.", "import.",
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
@@ -56,6 +56,7 @@ public struct LiveEvent: Sendable {
             types.insert(resource)
             for event in ["created", "ended", "cancelled"] { types.insert("\(resource).\(event)") }
         }
+        types.formUnion(["import", "import.completed"])
         return types
     }()
 

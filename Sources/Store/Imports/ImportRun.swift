@@ -1,0 +1,210 @@
+import ControlCentre
+import PostgreSQL
+
+/// One import's transaction, from BEGIN to COMMIT or ROLLBACK, on a connection of its own.
+///
+/// Everything is written whatever is refused meanwhile, so that a line is told from the others as
+/// it would be without them; in the end it is kept or rolled back.
+final class ImportRun {
+    private let connection: PostgreSQLConnection
+    private let options: ImportOptions
+    private let scope: ImportScope
+    private var tally = ImportTally()
+    private var faults: [HistoricFault] = []
+    private var faultsOmitted = 0
+
+    /// Rows of one statement of the journal.
+    private static let journalLines: Int64 = 5_000
+
+    init(
+        _ connection: PostgreSQLConnection, site: SiteID, options: ImportOptions,
+        author: Author?, instant: Timestamp
+    ) {
+        self.connection = connection
+        self.options = options
+        scope = ImportScope(
+            site: site, id: .make(at: instant), author: author, instant: instant)
+    }
+
+    func take(
+        _ source: some HistorySource, _ progress: (ImportTally) -> Void
+    ) async throws(PostgreSQLError) -> ImportOutcome {
+        let opened = try await connection.execute(
+            [Database.begin, Database.nextChange, scope.lock] + ImportPlaces.statements(scope.site))
+        guard opened[3].rowCount == 1 else { return try await rollBack(.unknownSite) }
+        guard try opened[2].bool(0, 0) else { return try await rollBack(.alreadyRunning) }
+        let places = try ImportPlaces(opened[3...])
+
+        var lastLine = 0
+        var interventions = 0
+        source.restart()
+        while let piece = source.next() {
+            refuse(piece.faults, lines: piece.lineCount - piece.rows.count)
+            var incidents: [(line: Int, incident: HistoricIncident)] = []
+            for row in piece.rows {
+                lastLine = row.line
+                switch row.record {
+                case .incident(let incident): incidents.append((row.line, incident))
+                case .intervention: interventions += 1
+                }
+            }
+            let batch = IncidentBatch(incidents, scope, places)
+            try await take(batch.reading, batch.decide)
+            if let most = options.linesMax, tally.lines + interventions > most {
+                return try await rollBack(.tooManyLines)
+            }
+            progress(tally)
+        }
+        if interventions > 0 {
+            source.restart()
+            while let piece = source.next() {
+                var rows: [(line: Int, intervention: HistoricIntervention)] = []
+                for row in piece.rows {
+                    guard case .intervention(let intervention) = row.record else { continue }
+                    rows.append((row.line, intervention))
+                }
+                let batch = InterventionBatch(rows, scope, places)
+                try await take(batch.reading, batch.decide)
+                progress(tally)
+            }
+        }
+        guard !source.isBroken else { return try await rollBack(.unreadable) }
+        return try await finish(source, places, lastLine: Int64(lastLine))
+    }
+
+    /// Reads what rows refer to, and writes those of them that nothing forbids.
+    private func take(
+        _ reading: [Statement],
+        _ decide: ([QueryResult]) throws(PostgreSQLError) -> ImportDecision
+    ) async throws(PostgreSQLError) {
+        guard !reading.isEmpty else { return }
+        let decision = try decide(try await connection.execute(reading))
+        if !decision.statements.isEmpty { try await connection.execute(decision.statements) }
+        tally.incidents += decision.tally.incidents
+        tally.interventions += decision.tally.interventions
+        tally.known += decision.tally.known
+        refuse(decision.faults, lines: decision.tally.refused)
+    }
+
+    private func refuse(_ found: [HistoricFault], lines: Int) {
+        tally.refused += lines
+        let room = max(0, options.faultsMax - faults.count)
+        faults += found.prefix(room)
+        faultsOmitted += max(0, found.count - room)
+    }
+
+    // MARK: The end
+
+    private func rollBack(_ outcome: ImportOutcome) async throws(PostgreSQLError) -> ImportOutcome {
+        try await connection.execute(Database.rollback)
+        return outcome
+    }
+
+    private func finish(
+        _ source: some HistorySource, _ places: ImportPlaces, lastLine: Int64
+    ) async throws(PostgreSQLError) -> ImportOutcome {
+        let isRefused = tally.refused > 0 && !options.isPartial
+        let isEmpty = tally.incidents + tally.interventions == 0
+        guard !options.isDryRun, !isRefused, !isEmpty else {
+            return try await rollBack(.done(report(source, document: nil)))
+        }
+        var line: Int64 = 0
+        while line < lastLine {
+            try await connection.execute(scope.journal(from: line, to: line + Self.journalLines))
+            line += Self.journalLines
+        }
+        let zone = try await connection.execute(ImportPlaces.zoneLocked(scope.site))
+        guard try zone.text(0, 0) == places.zone else {
+            return try await rollBack(.timeZoneChanged)
+        }
+        let results = try await connection.execute(
+            scope.record(tally, source, isPartial: options.isPartial)
+                + [Database.appendPosition, Database.commit])
+        try QueryResult.requireCommit(results[results.count - 1])
+        return .done(report(source, document: try results[results.count - 3].bytes(0, 0)))
+    }
+
+    private func report(_ source: some HistorySource, document: [UInt8]?) -> ImportReport {
+        ImportReport(
+            document: document, tally: tally, format: source.format, hash: source.hash,
+            // The second reading finds faults of lines before those of the first.
+            faults: faults.sorted { $0.line < $1.line }, faultsOmitted: faultsOmitted,
+            isRefused: tally.refused > 0 && !options.isPartial)
+    }
+}
+
+/// What becomes of some lines.
+struct ImportDecision {
+    var statements: [Statement] = []
+    var faults: [HistoricFault] = []
+    var tally = ImportTally()
+
+    mutating func refuse(_ found: [HistoricFault]) {
+        faults += found
+        tally.refused += 1
+    }
+}
+
+/// What all rows of an import share.
+struct ImportScope {
+    let site: SiteID
+    let id: ImportID
+    let author: Author?
+    let instant: Timestamp
+
+    /// One import of a site at a time: of two, one would wait for the other's keys, and hold a
+    /// connection meanwhile.
+    var lock: Statement {
+        Statement("SELECT pg_try_advisory_xact_lock(7236010, hashtext($1))", .text(site))
+    }
+
+    /// Journals what lines in [from, to) have become, each under its line as the ordinal. The
+    /// import's own row is the first, or live streams would have to look for it behind all others.
+    func journal(from: Int64, to: Int64) -> [Statement] {
+        [("incident", "incidents"), ("intervention", "interventions")].map { kind, table in
+            Statement(
+                """
+                INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor,
+                    role, remark, remark_hash, request_id, document)
+                SELECT currval('changes'), k.line + 1, '\(kind).imported', t.site, t.id, $5, $6,
+                    $7, k.remark,
+                    CASE WHEN k.remark IS NOT NULL THEN (
+                        SELECT sha256(r.salt || convert_to(r.text, 'UTF8')) FROM remarks r
+                        WHERE r.id = k.remark) END,
+                    $8, \(kind)_document(t)
+                FROM imported_rows k JOIN \(table) t ON t.site = k.site AND t.id = k.subject
+                WHERE k.site = $1 AND k.import = $2 AND k.kind = '\(kind)'
+                    AND k.line >= $3 AND k.line < $4
+                """, .text(site), .uuid(id), .int64(from + 1), .int64(to + 1), .time(instant),
+                .optional(author?.token), .text(author?.role.rawValue), .text(author?.requestID))
+        }
+    }
+
+    /// Writes the import's own row and journals it; the last result is its document.
+    func record(
+        _ tally: ImportTally, _ source: some HistorySource, isPartial: Bool
+    ) -> [Statement] {
+        let insertion = Statement(
+            """
+            INSERT INTO imports (site, id, format, file_hash, partial, incident_count,
+                intervention_count, known_count, refused_count, imported_by, created_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            """, .text(site), .uuid(id), .text(source.format.rawValue), .bytes(source.hash),
+            .bool(isPartial), .int64(Int64(tally.incidents)), .int64(Int64(tally.interventions)),
+            .int64(Int64(tally.known)), .int64(Int64(tally.refused)), .optional(author?.token),
+            .time(instant))
+        let entry = JournalEntry(
+            event: "import.completed", site: site, subject: id.description, occurredAt: instant,
+            author: author)
+        return [insertion]
+            + entry.statements(
+                ordinal: 1, document: "import_document(t)", from: "imports t WHERE t.id = $1",
+                [.uuid(id)])
+            + [
+                Statement(
+                    """
+                    SELECT with_staff_names(import_document(t))::text FROM imports t WHERE id = $1
+                    """, .uuid(id))
+            ]
+    }
+}
