@@ -126,7 +126,7 @@ let package = Package(
         .testTarget(
             name: "StoreTests",
             dependencies: [
-                "Store", "ControlCentre", "PostgreSQL", "EventLoop", "JSON", "Embedded",
+                "Imports", "Store", "ControlCentre", "PostgreSQL", "EventLoop", "JSON", "Embedded",
                 "TestSupport",
             ],
             swiftSettings: swift),

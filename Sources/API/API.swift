@@ -60,6 +60,7 @@ public final class API: Responder {
         addAlarmLoad()
         addEvidenceHolds()
         addLabels()
+        addImports()
         addStream()
         addTokens()
         addShifts()

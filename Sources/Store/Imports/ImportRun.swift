@@ -106,7 +106,7 @@ final class ImportRun {
         let isRefused = tally.refused > 0 && !options.isPartial
         let isEmpty = tally.incidents + tally.interventions == 0
         guard !options.isDryRun, !isRefused, !isEmpty else {
-            return try await rollBack(.done(report(source, document: nil)))
+            return try await rollBack(.done(report(source, isKept: false)))
         }
         var line: Int64 = 0
         while line < lastLine {
@@ -121,12 +121,13 @@ final class ImportRun {
             scope.record(tally, source, isPartial: options.isPartial)
                 + [Database.appendPosition, Database.commit])
         try QueryResult.requireCommit(results[results.count - 1])
-        return .done(report(source, document: try results[results.count - 3].bytes(0, 0)))
+        return .done(report(source, isKept: true))
     }
 
-    private func report(_ source: some HistorySource, document: [UInt8]?) -> ImportReport {
+    private func report(_ source: some HistorySource, isKept: Bool) -> ImportReport {
         ImportReport(
-            document: document, tally: tally, format: source.format, hash: source.hash,
+            id: isKept ? scope.id : nil, isDryRun: options.isDryRun, tally: tally,
+            format: source.format, hash: source.hash,
             // The second reading finds faults of lines before those of the first.
             faults: faults.sorted { $0.line < $1.line }, faultsOmitted: faultsOmitted,
             isRefused: tally.refused > 0 && !options.isPartial)
@@ -180,7 +181,7 @@ struct ImportScope {
         }
     }
 
-    /// Writes the import's own row and journals it; the last result is its document.
+    /// Writes the import's own row and journals it.
     func record(
         _ tally: ImportTally, _ source: some HistorySource, isPartial: Bool
     ) -> [Statement] {
@@ -200,11 +201,5 @@ struct ImportScope {
             + entry.statements(
                 ordinal: 1, document: "import_document(t)", from: "imports t WHERE t.id = $1",
                 [.uuid(id)])
-            + [
-                Statement(
-                    """
-                    SELECT with_staff_names(import_document(t))::text FROM imports t WHERE id = $1
-                    """, .uuid(id))
-            ]
     }
 }

@@ -31,7 +31,8 @@ public struct ImportTally: Sendable, Equatable {
 /// What came of an import.
 public struct ImportReport: Sendable {
     /// The import as it was recorded; nil when nothing was taken.
-    public let document: [UInt8]?
+    public let id: ImportID?
+    public let isDryRun: Bool
     public let tally: ImportTally
     public let format: HistoryFormat
     /// SHA-256 of the file.
@@ -41,7 +42,7 @@ public struct ImportReport: Sendable {
     /// How many more there are.
     public let faultsOmitted: Int
 
-    /// Whether refused lines kept the others from being taken.
+    /// Whether refused lines keep the others from being taken.
     public let isRefused: Bool
 }
 
@@ -55,6 +56,17 @@ public enum ImportOutcome: Sendable {
     /// The source could not be read to its end.
     case unreadable
     case tooManyLines
+}
+
+/// Which imports a list shows; nil does not filter.
+public struct ImportFilter: Sendable {
+    public var site: SiteID?
+    public var format: HistoryFormat?
+    /// Half-open, by `created_at`.
+    public var from: Timestamp?
+    public var to: Timestamp?
+
+    public init() {}
 }
 
 extension Database {
@@ -80,19 +92,8 @@ extension Database {
         } catch {
             throw StoreError(error)
         }
-        if case .done(let report) = outcome, report.document != nil { announceCommit() }
+        if case .done(let report) = outcome, report.id != nil { announceCommit() }
         return outcome
-    }
-
-    /// Which imports a list shows; nil does not filter.
-    public struct ImportFilter: Sendable {
-        public var site: SiteID?
-        public var format: HistoryFormat?
-        /// Half-open, by `created_at`.
-        public var from: Timestamp?
-        public var to: Timestamp?
-
-        public init() {}
     }
 
     public func imports(_ filter: ImportFilter, _ request: PageRequest)
@@ -126,6 +127,16 @@ extension Database {
         ])
         do throws(PostgreSQLError) {
             return results[0].rowCount == 1 ? try results[0].bytes(0, 0) : nil
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// The site, where there is only one.
+    public func onlySite() async throws(StoreError) -> SiteID? {
+        let results = try await read([Statement("SELECT id FROM sites LIMIT 2")])
+        do throws(PostgreSQLError) {
+            return results[0].rowCount == 1 ? try results[0].site(0, 0) : nil
         } catch {
             throw StoreError(error)
         }
