@@ -484,7 +484,9 @@ import Testing
                         "SELECT pg_try_advisory_xact_lock(7236010, hashtext($1))",
                         .text(scene.site.id)),
                 ])
-                return try await scene.take(Self.history)
+                let outcome = try await scene.take(Self.history)
+                try await connection.execute(Statement("ROLLBACK"))
+                return outcome
             }
 
             guard case .alreadyRunning = held else {
