@@ -103,8 +103,8 @@ private struct SiteSettings {
         positions = [ObserverPosition].read("positions", &reader)
         retentionHours = reader.optionalInteger("retention_hours", in: 1...8_760)
         let grounds = reader.optionalItems(
-            "hold_grounds", count: 0...50, expected: "one line of 1 to 200 characters"
-        ) { (1...200).contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil }
+            "hold_grounds", count: 0...50, expected: "one line of 1 to 100 characters"
+        ) { (1...100).contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil }
         if let grounds, Set(grounds).count < grounds.count {
             reader.refuse("hold_grounds", "must name each ground once")
         }
