@@ -49,6 +49,20 @@ GRANT SELECT, INSERT, UPDATE ON incidents TO leitstand;
 CREATE INDEX incidents_by_age ON incidents (site, occurred_at, id);
 CREATE INDEX incidents_by_category ON incidents (site, category, occurred_at, id);
 CREATE INDEX incidents_by_area ON incidents (site, area, occurred_at, id);
+CREATE INDEX incidents_by_subcategory ON incidents (site, subcategory, occurred_at, id)
+    WHERE subcategory IS NOT NULL;
+CREATE INDEX incidents_by_source ON incidents (site, source, occurred_at, id);
+CREATE INDEX incidents_by_pattern ON incidents (site, pattern, occurred_at, id)
+    WHERE pattern IS NOT NULL;
+CREATE INDEX incidents_by_assessment ON incidents (site, assessment, occurred_at, id);
+CREATE INDEX incidents_by_mode ON incidents (site, operating_mode, occurred_at, id)
+    WHERE operating_mode <> 'production';
+CREATE INDEX incidents_by_immediacy ON incidents (site, occurred_at, id)
+    WHERE immediate_count > 0;
+CREATE INDEX incidents_retracted ON incidents (site, occurred_at, id)
+    WHERE retracted_at IS NOT NULL;
+CREATE INDEX incidents_by_recognition ON incidents (site, recognised_at);
+CREATE INDEX incidents_by_creation ON incidents (site, created_at);
 CREATE INDEX incidents_to_assess ON incidents (assess_after) WHERE assess_after IS NOT NULL;
 
 -- The cameras that had the matter in view.
@@ -127,6 +141,13 @@ CREATE TABLE interventions (
 GRANT SELECT, INSERT, UPDATE ON interventions TO leitstand;
 CREATE INDEX interventions_by_age ON interventions (site, dispatched_at, id);
 CREATE INDEX interventions_by_incident ON interventions (incident, dispatched_at, id);
+CREATE INDEX interventions_by_precinct ON interventions (site, precinct, dispatched_at, id)
+    WHERE precinct IS NOT NULL;
+CREATE INDEX interventions_by_unit ON interventions (site, unit, dispatched_at, id)
+    WHERE unit IS NOT NULL;
+CREATE INDEX interventions_by_status ON interventions (site, status, dispatched_at, id);
+CREATE INDEX interventions_by_arrival_source
+    ON interventions (site, arrival_source, dispatched_at, id) WHERE arrival_source IS NOT NULL;
 
 -- Counts an incident's interventions anew; part of each change of one of them.
 CREATE FUNCTION count_interventions(site text, incident uuid) RETURNS void

@@ -1,8 +1,9 @@
--- Five million alarms of two cities over five years, for the measurement of lists: common values
--- and values that are one in a hundred thousand, a quiet camera, a quiet area.
+-- Alarms of two cities over five years, an incident of each fifth of them, and an intervention in
+-- most incidents, for the measurement of lists: common values and values that are one in a hundred
+-- thousand, a quiet camera, a quiet area.
 --
 -- Run by psql as the owner of a database that has the sites `large` and `small`, with their areas
--- and cameras; \set alarms to how many there are to be.
+-- and cameras; the variable `alarms` says how many alarms there are to be.
 
 -- Neither triggers nor foreign keys: the rows are made to be consistent.
 SET session_replication_role = replica;
@@ -14,7 +15,7 @@ SET max_parallel_maintenance_workers = 2;
 CREATE TEMP TABLE dropped_indexes AS
     SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
     FROM pg_index i
-    WHERE i.indrelid = 'alarms'::regclass
+    WHERE i.indrelid IN ('alarms'::regclass, 'incidents'::regclass, 'interventions'::regclass)
         AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid);
 SELECT format('DROP INDEX %s', name) FROM dropped_indexes \gexec
 
@@ -100,5 +101,36 @@ JOIN (SELECT site, max(number) AS quiet FROM watched GROUP BY site) s USING (sit
 JOIN watched w ON w.site = f.site
     -- The last camera, in an area of its own, has hardly seen a thing.
     AND w.number = CASE WHEN rare = 8 THEN s.quiet ELSE (f.n * 48271 / 11) % s.quiet END;
+
+INSERT INTO incidents (site, id, category, subcategory, occurred_at, recognised_at, source, pattern,
+    area, operating_mode, assessment, computed_assessment, intervention_count, immediate_count,
+    retracted_at, created_at)
+SELECT site, id,
+    CASE WHEN n % 3 = 0 THEN 'criminal_offence' ELSE 'hazard_prevention' END,
+    CASE WHEN n % 99991 = 1 THEN 'medical' WHEN n % 3 <> 0 THEN 'drunk' END,
+    raised_at, received_at,
+    CASE WHEN n % 99991 = 2 THEN 'reported' ELSE 'automatic' END,
+    CASE WHEN n % 99991 = 3 THEN 'weapon' ELSE pattern END,
+    area, CASE WHEN n % 99991 = 4 THEN 'exercise' ELSE 'production' END,
+    CASE WHEN n % 99991 = 5 THEN 'missed' ELSE 'detected' END, 'detected',
+    1, (n % 5 < 2)::integer,
+    CASE WHEN n % 99991 = 6 THEN received_at END, received_at
+FROM (SELECT a.*, row_number() OVER (ORDER BY raised_at, id) AS n FROM alarms a) a
+WHERE n % 5 = 0;
+
+INSERT INTO interventions (site, id, incident, immediate, precinct, unit, status, dispatched_at,
+    arrived_at, arrival_source, completed_at, cancelled_at, created_at)
+SELECT site, id, id, n % 5 < 2,
+    CASE WHEN n % 99991 = 1 THEN 'Ost' ELSE 'Mitte' END, 'Unit ' || n % 20,
+    CASE WHEN n % 99991 = 2 THEN 'cancelled' ELSE 'completed' END, received_at,
+    received_at + interval '3 minutes',
+    CASE WHEN n % 99991 = 3 THEN 'later' ELSE 'radio_status' END,
+    CASE WHEN n % 99991 <> 2 THEN received_at + interval '1 hour' END,
+    CASE WHEN n % 99991 = 2 THEN received_at + interval '1 hour' END, received_at
+FROM (
+    SELECT site, id, recognised_at AS received_at, row_number() OVER (ORDER BY occurred_at, id) AS n
+    FROM incidents
+) i
+WHERE n % 10 < 7;
 
 SELECT definition FROM dropped_indexes \gexec
