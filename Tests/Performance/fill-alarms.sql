@@ -2,7 +2,7 @@
 -- most incidents, for the measurement of lists: common values and values that are one in a hundred
 -- thousand, a quiet camera, a quiet area.
 --
--- Run by psql as the owner of a database that has the sites `large` and `small`, with their areas
+-- Run by psql as the superuser in a database that has the sites `large` and `small`, with their areas
 -- and cameras; the variable `alarms` says how many alarms there are to be.
 
 -- Neither triggers nor foreign keys: the rows are made to be consistent.
