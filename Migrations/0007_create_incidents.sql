@@ -161,8 +161,9 @@ BEGIN ATOMIC
         SELECT count(*) AS interventions, count(*) FILTER (WHERE n.immediate) AS immediate,
             min(n.dispatched_at) AS dispatched_at, min(n.arrived_at) AS arrived_at
         FROM interventions n
-        WHERE n.site = count_interventions.site AND n.incident = count_interventions.incident
-            AND n.status <> 'cancelled') counted
+        -- An incident's id is unique. With the site beside it a planner without statistics, as
+        -- during an import, takes an index that begins with the site and reads all of it.
+        WHERE n.incident = count_interventions.incident AND n.status <> 'cancelled') counted
     WHERE i.site = count_interventions.site AND i.id = count_interventions.incident;
 END;
 

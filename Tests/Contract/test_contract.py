@@ -1052,6 +1052,128 @@ def test_a_late_detection_opens_an_alarm_that_is_cleared(site: Site) -> None:
     assert [entry["event"] for entry in history] == ["alarm.late"]
 
 
+# Imports
+
+
+HISTORY = """\
+key,category,occurred_at,area
+E-1,criminal_offence,2022-06-04T01:20,Paradeplatz
+E-2,hazard_prevention,2022-06-04T02:10,
+"""
+CSV = {"Content-Type": "text/csv"}
+
+
+def test_a_history_is_imported_once_and_listed(site: Site) -> None:
+    administrator = site.client("administrator")
+
+    dry = call(
+        administrator,
+        "POST",
+        "/v1/imports?dry_run=true",
+        200,
+        content=HISTORY,
+        headers=CSV,
+    )
+    taken = call(administrator, "POST", "/v1/imports", 201, content=HISTORY, headers=CSV)
+    again = call(
+        administrator, "POST", f"/v1/imports?site={site.id}", 200, content=HISTORY, headers=CSV
+    )
+    lines = '{"key":"I-1","incident":"E-1","immediate":true,"dispatched_at":"2022-06-04T01:25"}\n'
+    units = call(
+        administrator,
+        "POST",
+        "/v1/imports",
+        201,
+        content=lines,
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+
+    assert (dry["import"], dry["incidents"]) == (None, 2)
+    assert (taken["incidents"], taken["refused"]) == (2, 0)
+    assert (again["import"], again["known"]) == (None, 2)
+    assert units["interventions"] == 1
+    one = call(administrator, "GET", f"/v1/imports/{taken['import']}", 200)
+    assert one["imported_by"]["token"] is not None
+    assert pages(administrator, "/v1/imports", limit=1) == [
+        call(administrator, "GET", f"/v1/imports/{units['import']}", 200),
+        one,
+    ]
+    assert pages(site.client("auditor"), "/v1/imports", format="csv") == [one]
+    assert pages(administrator, "/v1/imports", to=one["created_at"]) == []
+    assert len(call(site.client("observer"), "GET", "/v1/incidents", 200)["items"]) == 2
+
+
+def test_a_history_with_bad_lines_is_refused_whole_unless_asked_otherwise(site: Site) -> None:
+    administrator = site.client("administrator")
+    bad = HISTORY + "E-3,theft,2022-10-30T02:30,\n"
+
+    problem = refused(
+        administrator, "POST", "/v1/imports", 422, "import.refused", content=bad, headers=CSV
+    )
+    partial = call(
+        administrator, "POST", "/v1/imports?partial=true", 201, content=bad, headers=CSV
+    )
+
+    assert [
+        (fault["line"], fault["column"], fault["code"]) for fault in problem["report"]["faults"]
+    ] == [(4, "category", "invalid")]
+    assert (partial["incidents"], partial["refused"]) == (2, 1)
+
+
+def test_another_sites_import_does_not_exist(site: Site, other_site: Site) -> None:
+    taken = call(
+        site.client("administrator"), "POST", "/v1/imports", 201, content=HISTORY, headers=CSV
+    )
+    stranger = other_site.client("administrator")
+
+    refused(stranger, "GET", f"/v1/imports/{taken['import']}", 404, "import.unknown")
+    assert pages(stranger, "/v1/imports") == []
+    refused(
+        stranger,
+        "POST",
+        f"/v1/imports?site={site.id}",
+        404,
+        "site.unknown",
+        content=HISTORY,
+        headers=CSV,
+    )
+
+
+def test_an_import_says_what_would_be_right(site: Site, administrator: httpx.Client) -> None:
+    bound = site.client("administrator")
+    refused(
+        administrator, "POST", "/v1/imports", 422, "parameter.invalid", content="", headers=CSV
+    )
+    refused(
+        administrator,
+        "POST",
+        "/v1/imports?site=no-such-site",
+        404,
+        "site.unknown",
+        content=HISTORY,
+        headers=CSV,
+    )
+    refused(bound, "POST", "/v1/imports", 415, "media-type.unsupported", json=[])
+    refused(
+        bound,
+        "POST",
+        "/v1/imports?dry_run=yes&whole=true",
+        422,
+        "parameter.invalid",
+        content=HISTORY,
+        headers=CSV,
+    )
+    for body in (b"", b"key;category\n", b"\xff\xfe", b'"', b"key,key\n"):
+        problem = refused(
+            bound, "POST", "/v1/imports", 422, "import.refused", content=body, headers=CSV
+        )
+        assert problem["report"]["faults"][0]["line"] == 1
+    many = "key,category,occurred_at\n" + "\n" * 10 + "x,fire,never\n" * 60
+    report = call(bound, "POST", "/v1/imports?dry_run=true", 200, content=many, headers=CSV)
+    assert report["faults"][0]["line"] == 12
+    assert (report["refused"], len(report["faults"]), report["faults_omitted"]) == (60, 100, 20)
+
+
 # The live stream
 
 
