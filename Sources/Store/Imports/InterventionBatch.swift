@@ -32,9 +32,11 @@ struct InterventionBatch {
             Statement(
                 """
                 SELECT k.key, i.id, i.recognised_at, i.retracted_at IS NOT NULL
-                FROM imported_rows k JOIN incidents i ON i.site = k.site AND i.id = k.subject
-                WHERE k.site = $1 AND k.kind = 'incident' AND k.key = ANY ($2)
-                """, .text(scope.site), .texts(lines.map(\.intervention.incident))),
+                FROM (SELECT DISTINCT unnest($3::text[]) AS key) asked
+                CROSS JOIN LATERAL (\(KnownKeys.lookUp)) k
+                JOIN incidents i ON i.site = k.site AND i.id = k.subject
+                """, .text(scope.site), .text("incident"),
+                .texts(lines.map(\.intervention.incident))),
         ]
     }
 

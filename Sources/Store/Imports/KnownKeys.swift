@@ -22,10 +22,20 @@ struct KnownKeys {
     static func statement(_ kind: String, _ keys: [String], _ scope: ImportScope) -> Statement {
         Statement(
             """
-            SELECT key, content_hash, line, nullif(import, $4) FROM imported_rows
-            WHERE site = $1 AND kind = $2 AND key = ANY ($3)
+            SELECT k.key, k.content_hash, k.line, nullif(k.import, $4)
+            FROM (SELECT DISTINCT unnest($3::text[]) AS key) asked
+            CROSS JOIN LATERAL (\(lookUp)) k
             """, .text(scope.site), .text(kind), .texts(keys), .uuid(scope.id))
     }
+
+    /// The row of a key that is `asked`, of the site `$1` and the kind `$2`.
+    ///
+    /// Fenced by OFFSET: while an import has no statistics yet, the planner would read all keys of
+    /// the site for each piece, and an import take the square of its lines.
+    static let lookUp = """
+        SELECT * FROM imported_rows
+        WHERE site = $1 AND kind = $2 AND key = asked.key OFFSET 0
+        """
 
     init(_ rows: QueryResult) throws(PostgreSQLError) {
         for row in 0..<rows.rowCount {
