@@ -112,7 +112,6 @@ CREATE INDEX alarms_confirmed ON alarms (site, raised_at, id) WHERE verdict = 'c
 CREATE INDEX alarms_dismissed ON alarms (site, raised_at, id) WHERE verdict = 'dismissed';
 CREATE INDEX alarms_acknowledged ON alarms (site, raised_at, id) WHERE handling = 'acknowledged';
 CREATE INDEX alarms_closed ON alarms (site, raised_at, id) WHERE handling = 'closed';
-CREATE INDEX alarms_active ON alarms (site, raised_at, id) WHERE condition = 'active';
 CREATE INDEX alarms_late ON alarms (site, raised_at, id) WHERE late;
 CREATE INDEX alarms_by_clearing ON alarms (site, cleared_at) WHERE cleared_at IS NOT NULL;
 CREATE INDEX alarms_by_annunciation ON alarms (site, annunciated_at)
