@@ -105,6 +105,9 @@ CREATE INDEX alarms_by_area ON alarms (area, raised_at, id);
 CREATE INDEX alarms_by_pattern ON alarms (site, pattern, raised_at, id);
 CREATE INDEX alarms_by_mode ON alarms (site, operating_mode, raised_at, id)
     WHERE operating_mode <> 'production';
+-- What observers still have to judge of parallel operation and training.
+CREATE INDEX alarms_worklist ON alarms (site, operating_mode, raised_at, id)
+    WHERE verdict = 'none' AND operating_mode <> 'production';
 CREATE INDEX alarms_by_priority ON alarms (site, priority, raised_at, id)
     WHERE priority <> 'medium';
 CREATE INDEX alarms_unjudged ON alarms (site, raised_at, id) WHERE verdict = 'none';
