@@ -208,6 +208,9 @@ END;
 
 -- Shelving.
 
+-- An alarm is shelved by itself once at a time.
+CREATE UNIQUE INDEX shelvings_one_running ON shelvings (alarm)
+    WHERE alarm IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX shelvings_by_alarm ON shelvings (alarm, shelved_at) WHERE alarm IS NOT NULL;
 CREATE INDEX shelvings_by_camera ON shelvings (site, camera, shelved_at, id);
 CREATE INDEX alarms_shelved_by_age ON alarms (site, raised_at, id) WHERE shelving IS NOT NULL;
@@ -260,9 +263,8 @@ DECLARE
 BEGIN
     WITH ringing AS (
         UPDATE alarms a
-        SET annunciated_at = instant, overdue = false, overdue_at = instant + (
-            SELECT r.escalate_after FROM correlation_rules r
-            WHERE r.site = a.site AND r.pattern = a.pattern AND r.version = a.rule_version)
+        -- note_annunciation() sets what follows from it.
+        SET annunciated_at = instant, overdue = false
         WHERE a.id = ANY (unshelved) AND a.shelving IS NULL AND a.condition = 'active'
             AND a.handling = 'new' AND a.operating_mode = 'production'
         RETURNING a.site, a.id, alarm_document(a) AS document
@@ -279,13 +281,13 @@ BEGIN
 END
 $$;
 
--- Takes alarms from under shelvings that have ended. Each goes under another one that covers it
--- and still runs, or is shelved no longer and rings if it still has to. Alarms that another
--- transaction holds are the next call's, as are those that were raised under a shelving at the
--- moment when it ended. Returns how many rows it journaled.
+-- Takes alarms from under a shelving that has ended; NULL: from under all such. Each goes under
+-- another one that covers it and still runs, or is shelved no longer and rings if it still has to.
+-- Alarms that another transaction holds are the next call's, as are those that were raised under a
+-- shelving at the moment when it ended. Returns how many rows it journaled.
 CREATE FUNCTION release_shelved_alarms(
-    change bigint, ordinal integer, instant timestamptz, actor uuid, role text, request_id text)
-RETURNS integer
+    ended uuid, change bigint, ordinal integer, instant timestamptz, actor uuid, role text,
+    request_id text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     released uuid[];
@@ -295,6 +297,7 @@ BEGIN
         SELECT a.id FROM alarms a
         JOIN shelvings s ON s.id = a.shelving
         WHERE s.ended_at IS NOT NULL
+            AND (release_shelved_alarms.ended IS NULL OR s.id = release_shelved_alarms.ended)
         ORDER BY a.id
         LIMIT 1000
         FOR UPDATE OF a SKIP LOCKED
@@ -396,7 +399,7 @@ BEGIN
     FROM changed c;
     GET DIAGNOSTICS ended = ROW_COUNT;
     released := release_shelved_alarms(
-        change, ended + 1, clock_timestamp(), NULL, NULL, NULL);
+        NULL, change, ended + 1, clock_timestamp(), NULL, NULL, NULL);
     IF ended + released > 0 THEN
         PERFORM append_position(change);
     END IF;

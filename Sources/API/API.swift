@@ -54,6 +54,8 @@ public final class API: Responder {
         addInterruptions()
         addDetections()
         addAlarms()
+        addAlarmSteps()
+        addShelvings()
         addIncidents()
         addInterventions()
         addRules()

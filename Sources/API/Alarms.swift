@@ -4,7 +4,7 @@ import JSON
 import Store
 
 extension API {
-    private static let observers: Set<Role> = [.observer, .shiftSupervisor]
+    static let observers: Set<Role> = [.observer, .shiftSupervisor]
 
     func addAlarms() {
         add(.get, "/v1/alarms", for: Self.observers) { api, call in
@@ -24,49 +24,20 @@ extension API {
             return .json(alarm)
         }
         addHistory("/v1/alarms", of: .alarm, AlarmID.self)
-
-        addStep("acknowledge") { _ in (.acknowledge, nil) }
-        addStep("release") { _ in (.release, nil) }
-        addStep("confirm") { (.confirm(note: $0.optionalNote()), nil) }
-        addStep("dismiss") { reader in
-            let reason = reader.requiredCase("reason", of: DismissalReason.self)
-            let note = reader.optionalNote()
-            return reason.map { (.dismiss($0, note: note), nil) }
-        }
-        addStep("comment") { reader in
-            reader.requiredString("text", length: 1...4_000).map { (.comment(text: $0), nil) }
-        }
-        addStep("close") { (.close, $0.optionalNote()) }
-        addStep("reopen") { (.reopen, $0.optionalNote()) }
-    }
-
-    /// Adds a step's route; `read` makes the step, and the note that goes with it, of the body.
-    private func addStep(
-        _ name: String, _ read: @escaping (inout ObjectReader) -> (AlarmStep, note: String?)?
-    ) {
-        add(.post, "/v1/alarms/{id}/\(name)", for: Self.observers) { api, call in
-            try call.rejectParameters()
+        add(.get, "/v1/alarms/{id}/verdicts", for: Self.observers) { api, call in
             let id = try call.id(AlarmID.self, of: "alarm")
-            let (step, note) = try call.optionalBody { read(&$0) }
-            let result = try await api.database.apply(
-                step, note: note, to: id, only: call.site, by: call.author(), at: call.receivedAt)
-            switch result {
-            case .done(let alarm):
-                return .json(alarm)
-            case .unknown:
-                throw Problem.unknown("alarm")
-            case .refused(let refusal, let current, let holderName):
-                throw Problem(refusal, current: current, holderName: holderName)
-            }
+            var query = QueryReader(call.request)
+            let limit = query.integer("limit", in: 1...500) ?? 50
+            let before = try query.place()
+            try query.finish()
+            guard
+                let verdicts = try await api.database.verdicts(
+                    on: id, only: call.site, before: before, limit: limit)
+            else { throw Problem.unknown("alarm") }
+            return .list(
+                verdicts.documents, next: verdicts.next.map { Cursor.encode($0) },
+                for: call.request)
         }
-    }
-}
-
-extension ObjectReader {
-    /// A note that goes with a step; an empty one is none.
-    fileprivate mutating func optionalNote() -> String? {
-        let note = optionalString("note", length: 0...4_000)
-        return note?.isEmpty == true ? nil : note
     }
 }
 
@@ -80,8 +51,8 @@ extension AlarmFilter {
         operatingModes = query.anyOf("operating_mode", OperatingMode.self)
         conditions = query.anyOf("condition", Condition.self)
         handlings = query.anyOf("handling", HandlingName.self)
-        // Its one value does not filter; other values come with shelving.
-        _ = query.anyOf("suppression", Suppression.self)
+        suppressions = query.anyOf("suppression", Suppression.self)
+        position = query.line("position", length: 1...200)
         verdicts = query.anyOf("verdict", VerdictName.self)
         priorities = query.anyOf("priority", Priority.self)
         raisedAt = query.time("raised_at")
@@ -102,38 +73,5 @@ extension AlarmFilter {
         annunciated = query.bool("annunciated")
         from = query.time("from")
         to = query.time("to")
-    }
-}
-
-extension Problem {
-    /// A step that was refused, with the alarm as it is and whoever holds it.
-    fileprivate init(_ refusal: StepRefusal, current: [UInt8], holderName: String?) {
-        let holder = holderName ?? "Somebody else"
-        switch refusal {
-        case .acknowledgedBy:
-            self.init(409, "alarm.acknowledged-by-other", "\(holder) has acknowledged the alarm.")
-        case .notAcknowledged:
-            self.init(409, "alarm.not-acknowledged", "Nobody has acknowledged the alarm.")
-        case .alreadyClosed:
-            self.init(
-                409, "alarm.already-closed",
-                "The alarm is closed; it takes only a comment and a reopening.")
-        case .notClosed:
-            self.init(409, "alarm.not-closed", "The alarm is not closed.")
-        }
-        var writer = JSONWriter()
-        if let actor = refusal.handling.holder {
-            writer.object { writer in
-                writer.member("token", actor.description)
-                writer.member("name", holderName)
-            }
-        } else {
-            writer.null()
-        }
-        members = [("holder", writer.bytes)]
-        writer = JSONWriter()
-        if let since = refusal.handling.since { writer.value(since.rfc3339) } else { writer.null() }
-        members.append(("since", writer.bytes))
-        members.append(("current", current))
     }
 }

@@ -22,6 +22,10 @@ enum Cursor {
 
     static func decode(_ text: String) -> EventID? { decodeBase64URL(text).flatMap { EventID($0) } }
 
+    static func encode(_ place: Int32) -> String { base64URL("\(place)") }
+
+    static func decode(_ text: String) -> Int32? { decodeBase64URL(text).flatMap { Int32($0) } }
+
     private static let alphabet = Array(
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
@@ -70,6 +74,21 @@ extension QueryReader {
         guard let text = text("cursor") else { return PageRequest(limit: limit) }
         guard let after = Cursor.decode(text, isID: isID) else { throw .invalidCursor }
         return PageRequest(limit: limit, after: after)
+    }
+
+    /// `cursor` of a list that goes on by a number.
+    mutating func place() throws(Problem) -> Int32? {
+        guard let text = text("cursor") else { return nil }
+        guard let place: Int32 = Cursor.decode(text) else { throw .invalidCursor }
+        return place
+    }
+
+    /// Text of one line with a number of code points in `length`.
+    mutating func line(_ name: String, length: ClosedRange<Int>) -> String? {
+        let expected = "\(length.lowerBound) to \(length.upperBound) characters of one line"
+        return value(name, expected: expected) {
+            length.contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil
+        }
     }
 
     /// The site to list: the caller's own where it is bound to one. Another's does not exist.

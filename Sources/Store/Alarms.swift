@@ -10,6 +10,8 @@ public struct AlarmFilter: Sendable {
     public var operatingModes: [OperatingMode]?
     public var conditions: [Condition]?
     public var handlings: [HandlingName]?
+    public var suppressions: [Suppression]?
+    public var position: String?
     public var verdicts: [VerdictName]?
     public var priorities: [Priority]?
     public var raisedAt: Timestamp?
@@ -44,14 +46,6 @@ public enum VerdictName: String, Sendable, CaseIterable {
     case none, confirmed, dismissed
 }
 
-public enum StepResult: Sendable {
-    /// The alarm after the step, changed or not.
-    case done([UInt8])
-    /// The alarm as it is and stays, and who holds it in which name.
-    case refused(StepRefusal, current: [UInt8], holderName: String?)
-    case unknown
-}
-
 extension Database {
     public func alarms(_ filter: AlarmFilter, _ request: PageRequest) async throws(StoreError)
         -> Page
@@ -64,6 +58,12 @@ extension Database {
         query.filter("t.operating_mode", anyOf: filter.operatingModes)
         query.filter("t.condition", anyOf: filter.conditions)
         query.filter("t.handling", anyOf: filter.handlings)
+        // One value of two filters; both together say nothing.
+        if let suppressions = filter.suppressions, Set(suppressions).count == 1 {
+            let isShelved = suppressions[0] == .shelved
+            query.filter("t.shelving IS \(isShelved ? "NOT NULL" : "NULL")")
+        }
+        query.filter("t.position", filter.position.map { .text($0) })
         query.filter("t.verdict", anyOf: filter.verdicts)
         query.filter("t.priority", anyOf: filter.priorities)
         query.filter("t.raised_at", filter.raisedAt.map { .time($0) })
@@ -102,176 +102,29 @@ extension Database {
 
     /// - Parameter site: the site that the reader is bound to; an alarm elsewhere is unknown.
     public func alarm(_ id: AlarmID, only site: SiteID?) async throws(StoreError) -> [UInt8]? {
-        let results = try await read([Self.named(id, only: site)])
+        let results = try await read([Self.alarms([id], only: site)])
         do throws(PostgreSQLError) {
-            return results[0].rowCount == 1 ? try results[0].bytes(0, 0) : nil
+            return try Self.documents(results[0])[id]
         } catch {
             throw StoreError(error)
         }
     }
 
-    /// Takes a step, or refuses it; each step that changed something is a row of the journal.
-    ///
-    /// The alarm's row is locked first, so of two steps at once the second sees the first.
-    public func apply(
-        _ step: AlarmStep, note: String?, to id: AlarmID, only site: SiteID?, by author: Author,
-        at instant: Timestamp
-    ) async throws(StoreError) -> StepResult {
-        let lock = Statement(
-            """
-            SELECT a.site, a.handling, a.acknowledged_by, a.acknowledged_at, a.closed_by,
-                a.closed_at, a.verdict, a.dismissal_reason, a.judged_by, a.judged_at
-            FROM alarms a WHERE a.id = $1 AND ($2::text IS NULL OR a.site = $2) FOR UPDATE
-            """, .uuid(id), .text(site?.description))
-        var outcome: StepOutcome?
-        do throws(PostgreSQLError) {
-            let results = try await commit(reading: [lock]) { (read) throws(PostgreSQLError) in
-                guard read[0].rowCount == 1 else { return nil }
-                let alarmSite = try read[0].site(0, 0)
-                var handling = try Self.handling(read[0])
-                let result = handling.apply(
-                    step, by: ActorID(author.token.description), as: author.role, at: instant)
-                outcome = result
-                guard result == .changed else { return nil }
-                return Self.update(id, at: alarmSite, to: handling)
-                    + JournalEntry(
-                        event: step.event, site: alarmSite, subject: id.description,
-                        occurredAt: instant, author: author, reason: step.reason?.rawValue,
-                        remark: (step.text ?? note).map {
-                            JournalEntry.Remark(id: .v7(at: instant), text: $0)
-                        }
-                    ).statements(
-                        ordinal: 1, document: "alarm_document(t)",
-                        from: "alarms t WHERE t.id = $1", [.uuid(id)])
-                    + [Self.named(id, only: nil)]
-            }
-            if let document = results?.last { return .done(try document.bytes(0, 0)) }
-        } catch {
-            throw StoreError(error)
-        }
-        switch outcome {
-        case nil:
-            return .unknown
-        case .changed, .unchanged:
-            return .done(try await alarm(id, only: site) ?? [])
-        case .refused(let refusal):
-            let current = try await alarm(id, only: site) ?? []
-            return .refused(
-                refusal, current: current, holderName: try await name(of: refusal.handling.holder))
-        }
-    }
-
-    private static func named(_ id: AlarmID, only site: SiteID?) -> Statement {
+    /// The alarms of these ids that the reader may see.
+    static func alarms(_ ids: [AlarmID], only site: SiteID?) -> Statement {
         Statement(
             """
-            SELECT with_staff_names(alarm_document(t))::text FROM alarms t
-            WHERE t.id = $1 AND ($2::text IS NULL OR t.site = $2)
-            """, .uuid(id), .text(site?.description))
+            SELECT t.id, with_staff_names(alarm_document(t))::text FROM alarms t
+            WHERE t.id = ANY ($1) AND ($2::text IS NULL OR t.site = $2)
+            """, .uuids(ids.map { PostgreSQLUUID($0.uuid) }), .text(site?.description))
     }
 
-    private func name(of actor: ActorID?) async throws(StoreError) -> String? {
-        guard let actor, let token = TokenID(actor.description) else { return nil }
-        let results = try await read([
-            Statement("SELECT name FROM tokens WHERE id = $1", .uuid(token))
-        ])
-        do throws(PostgreSQLError) {
-            return results[0].rowCount == 1 ? try results[0].text(0, 0) : nil
-        } catch {
-            throw StoreError(error)
+    /// Reads the rows of `alarms(_:only:)`.
+    static func documents(_ result: QueryResult) throws(PostgreSQLError) -> [AlarmID: [UInt8]] {
+        var documents: [AlarmID: [UInt8]] = [:]
+        for row in 0..<result.rowCount {
+            documents[try result.id(row, 0)] = try result.bytes(row, 1)
         }
-    }
-
-    /// Reads the axes that steps move from the row that `apply` locked.
-    private static func handling(_ row: QueryResult) throws(PostgreSQLError) -> AlarmHandling {
-        func actor(_ column: Int) throws(PostgreSQLError) -> ActorID {
-            let token: TokenID = try row.id(0, column)
-            return ActorID(token.description)
-        }
-        let handling: Handling =
-            switch try row.value(0, 1, HandlingName.self) {
-            case .new: .new
-            case .acknowledged: .acknowledged(by: try actor(2), at: try row.time(0, 3))
-            case .closed: .closed(by: try actor(4), at: try row.time(0, 5))
-            }
-        let verdict: Verdict? =
-            switch try row.value(0, 6, VerdictName.self) {
-            case .none: nil
-            case .confirmed: .confirmed
-            case .dismissed: .dismissed(try row.value(0, 7))
-            }
-        let judgement: Judgement? =
-            if let verdict {
-                Judgement(verdict: verdict, by: try actor(8), at: try row.time(0, 9))
-            } else {
-                nil
-            }
-        return AlarmHandling(handling: handling, judgement: judgement)
-    }
-
-    private static func update(_ id: AlarmID, at site: SiteID, to state: AlarmHandling)
-        -> [Statement]
-    {
-        var handling = HandlingName.new
-        var acknowledged: (by: TokenID?, at: Timestamp?) = (nil, nil)
-        var closed: (by: TokenID?, at: Timestamp?) = (nil, nil)
-        switch state.handling {
-        case .new: break
-        case .acknowledged(let holder, let since):
-            handling = .acknowledged
-            acknowledged = (TokenID(holder.description), since)
-        case .closed(let observer, let since):
-            handling = .closed
-            closed = (TokenID(observer.description), since)
-        }
-        var verdict = VerdictName.none
-        var reason: DismissalReason?
-        switch state.judgement?.verdict {
-        case nil: break
-        case .confirmed: verdict = .confirmed
-        case .dismissed(let why):
-            verdict = .dismissed
-            reason = why
-        }
-        return [
-            Statement(
-                """
-                UPDATE alarms SET handling = $3, acknowledged_by = $4, acknowledged_at = $5,
-                    closed_by = $6, closed_at = $7, verdict = $8, dismissal_reason = $9,
-                    judged_by = $10, judged_at = $11
-                WHERE site = $1 AND id = $2
-                """,
-                .text(site), .uuid(id), .text(handling.rawValue), .optional(acknowledged.by),
-                .time(acknowledged.at), .optional(closed.by), .time(closed.at),
-                .text(verdict.rawValue), .text(reason?.rawValue),
-                .optional(state.judgement.flatMap { TokenID($0.by.description) }),
-                .time(state.judgement?.at))
-        ]
-    }
-}
-
-extension AlarmStep {
-    /// What the journal and the live stream call it.
-    var event: String {
-        switch self {
-        case .acknowledge: "alarm.acknowledged"
-        case .release: "alarm.released"
-        case .confirm: "alarm.confirmed"
-        case .dismiss: "alarm.dismissed"
-        case .comment: "alarm.commented"
-        case .close: "alarm.closed"
-        case .reopen: "alarm.reopened"
-        }
-    }
-
-    var reason: DismissalReason? {
-        if case .dismiss(let reason, _) = self { reason } else { nil }
-    }
-
-    var text: String? {
-        switch self {
-        case .comment(let text): text
-        case .confirm(let note), .dismiss(_, let note): note
-        default: nil
-        }
+        return documents
     }
 }

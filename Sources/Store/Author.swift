@@ -27,9 +27,10 @@ struct JournalEntry {
     /// Free text that a person wrote: it can be erased, its salted hash in the journal cannot.
     struct Remark {
         let id: UUID
-        let text: String
+        /// Nil: another entry of the change has stored it.
+        let text: String?
 
-        /// The statement that keeps it, with a salt of its own.
+        /// The statement that keeps it, with a salt of its own; only for one that has its text.
         func insertion(at site: SiteID?) -> Statement {
             Statement(
                 "INSERT INTO remarks VALUES ($1, $2, uuid_send(gen_random_uuid()), $3)",
@@ -44,7 +45,7 @@ struct JournalEntry {
         ordinal: Int32, document: String, from source: String, _ parameters: [Parameter]
     ) -> [Statement] {
         var statements: [Statement] = []
-        if let remark { statements.append(remark.insertion(at: site)) }
+        if let remark, remark.text != nil { statements.append(remark.insertion(at: site)) }
         // The source's own parameters come first, as its text numbers them.
         var query = Query()
         for parameter in parameters { _ = query.bind(parameter) }

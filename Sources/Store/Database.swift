@@ -75,6 +75,25 @@ public final class Database {
         return Array(results.dropLast(2))
     }
 
+    /// Runs a transaction again when another one was in its way: PostgreSQL breaks a deadlock by
+    /// failing one of those in it, which has then done nothing.
+    func retryingConflicts<Result>(
+        _ transaction: () async throws(PostgreSQLError) -> Result
+    ) async throws(PostgreSQLError) -> Result {
+        for _ in 1..<Self.attemptsMax {
+            do throws(PostgreSQLError) {
+                return try await transaction()
+            } catch .server(let server)
+                where server.state == .deadlockDetected || server.state == .serializationFailure
+            {
+                continue
+            }
+        }
+        return try await transaction()
+    }
+
+    private static let attemptsMax = 4
+
     func announceCommit() { committed() }
 
     static let begin = Statement("BEGIN")

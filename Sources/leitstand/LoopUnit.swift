@@ -17,6 +17,8 @@ final class LoopUnit {
     private static let nodeInterval: Duration = .seconds(1)
     /// This often is looked whether an incident is to be assessed anew.
     private static let assessmentInterval: Duration = .seconds(15)
+    /// How soon after a shelving has run out its alarms ring at the latest.
+    private static let shelvingInterval: Duration = .milliseconds(500)
     /// How soon an alarm is told to be overdue, or a flood to have begun or ended.
     private static let loadInterval: Duration = .seconds(1)
     /// How soon after a day an active alarm is told to be stale.
@@ -51,10 +53,11 @@ final class LoopUnit {
         }
     }
 
-    /// Clears alarms, reports lost nodes, makes partitions and deletes what is due, for the whole
-    /// process.
+    /// Clears alarms, ends shelvings, reports lost nodes, makes partitions and deletes what is due,
+    /// for the whole process.
     func keepHouse(on loop: isolated EventLoop) {
         Task { await self.clearAlarms(on: loop) }
+        Task { await self.endShelvings(on: loop) }
         Task { await self.watchNodes(on: loop) }
         Task { await self.assessIncidents(on: loop) }
         Task {
@@ -134,6 +137,20 @@ final class LoopUnit {
                 logger.debug("assessing incidents: \(reason)")
             } catch {
                 logger.error("assessing incidents: \(error)")
+            }
+        }
+    }
+
+    private func endShelvings(on loop: isolated EventLoop) async {
+        while !api.isDraining {
+            await loop.sleep(for: Self.shelvingInterval)
+            do throws(StoreError) {
+                _ = try await api.database.endDueShelvings()
+            } catch .unavailable(let reason) {
+                // While PostgreSQL is away nothing can ring; the next round does it.
+                logger.debug("ending shelvings: \(reason)")
+            } catch {
+                logger.error("ending shelvings: \(error)")
             }
         }
     }

@@ -23,8 +23,7 @@ public struct LiveEvent: Sendable {
 
     private static let kinds = [
         "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
-        "flood.", "hold.",
-        "mode-window.", "interruption.", "import.",
+        "flood.", "hold.", "shelving.", "mode-window.", "interruption.", "import.",
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
@@ -32,8 +31,9 @@ public struct LiveEvent: Sendable {
 
     private static let types: Set<String> = {
         let steps = [
-            "raised", "late", "extended", "cleared", "acknowledged", "released", "confirmed",
-            "dismissed", "commented", "closed", "reopened",
+            "raised", "late", "extended", "cleared", "acknowledged", "released", "taken-over",
+            "assigned", "confirmed", "dismissed", "commented", "shelved", "unshelved",
+            "annunciated", "closed", "reopened",
         ]
         var types: Set<String> = ["alarm"]
         for step in steps { types.insert("alarm.\(step)") }
@@ -57,6 +57,7 @@ public struct LiveEvent: Sendable {
             for event in ["created", "ended", "cancelled"] { types.insert("\(resource).\(event)") }
         }
         types.formUnion(["import", "import.completed"])
+        types.formUnion(["shelving", "shelving.started", "shelving.ended"])
         return types
     }()
 

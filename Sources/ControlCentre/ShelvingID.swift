@@ -1,0 +1,6 @@
+/// Names a shelving.
+public struct ShelvingID: UUIDIdentifier {
+    public let uuid: UUID
+
+    public init(_ uuid: UUID) { self.uuid = uuid }
+}
