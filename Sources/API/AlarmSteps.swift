@@ -4,6 +4,7 @@ import JSON
 import Store
 
 extension API {
+    private static let observers: Set<Role> = [.observer, .shiftSupervisor]
     /// Steps of one request at most.
     static let stepsMax = 500
 

@@ -4,7 +4,7 @@ import JSON
 import Store
 
 extension API {
-    static let observers: Set<Role> = [.observer, .shiftSupervisor]
+    private static let observers: Set<Role> = [.observer, .shiftSupervisor]
 
     func addAlarms() {
         add(.get, "/v1/alarms", for: Self.observers) { api, call in

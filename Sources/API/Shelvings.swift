@@ -4,6 +4,8 @@ import JSON
 import Store
 
 extension API {
+    private static let observers: Set<Role> = [.observer, .shiftSupervisor]
+
     func addShelvings() {
         add(.get, "/v1/shelvings", for: Self.observers) { api, call in
             var query = QueryReader(call.request)
