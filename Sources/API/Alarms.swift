@@ -30,6 +30,7 @@ extension API {
             let limit = query.integer("limit", in: 1...500) ?? 50
             let before = try query.place()
             try query.finish()
+            try await api.log(.alarmRead, of: id, "alarm", by: call)
             guard
                 let verdicts = try await api.database.verdicts(
                     on: id, only: call.site, before: before, limit: limit)

@@ -145,16 +145,6 @@ extension NewHold {
     }
 }
 
-extension QueryReader {
-    /// One line of text.
-    mutating func line(_ name: String, length: ClosedRange<Int>) -> String? {
-        value(
-            name,
-            expected: "\(length.lowerBound) to \(length.upperBound) characters of one line"
-        ) { length.contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil }
-    }
-}
-
 extension Problem {
     fileprivate init(alreadyReleased current: [UInt8]) {
         self.init(409, "hold.already-released", "The hold has been released.")
