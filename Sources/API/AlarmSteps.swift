@@ -23,24 +23,17 @@ extension API {
         }
         add(.post, "/v1/alarms/steps", for: Self.observers) { api, call in
             try call.rejectParameters()
-            switch try call.json() {
-            case .array(let items):
-                return try await api.take(items, at: "", for: call)
-            case let body:
-                var reader = ObjectReader(body)
-                let items = reader.requiredArray("steps", count: 0...Int.max)
-                reader.rejectUnknown()
-                guard reader.isValid, let items else { throw Problem.invalidBody(reader.errors) }
-                return try await api.take(items, at: "/steps", for: call)
+            guard case .array(let items) = try call.json() else {
+                throw Problem.invalidBody([
+                    MemberError(pointer: "", code: "wrong-type", detail: "must be an array")
+                ])
             }
+            return try await api.take(items, for: call)
         }
     }
 
     /// Takes the steps of an array, each with an outcome of its own.
-    ///
-    /// - Parameter pointer: where the array stands in the body.
-    private func take(_ items: [JSON], at pointer: String, for call: Call) async throws -> Response
-    {
+    private func take(_ items: [JSON], for call: Call) async throws -> Response {
         guard items.count <= Self.stepsMax else {
             throw Problem(
                 413, "steps.too-many",
@@ -50,7 +43,7 @@ extension API {
         /// By place in the array: the place in `steps`, or what is wrong with the item.
         var parsed: [Result<Int, Problem>] = []
         for (index, item) in items.enumerated() {
-            var reader = ObjectReader(item, at: "\(pointer)/\(index)")
+            var reader = ObjectReader(item, at: "/\(index)")
             if let step = RequestedStep(&reader, receivedAt: call.receivedAt) {
                 parsed.append(.success(steps.count))
                 steps.append(step)
@@ -70,8 +63,7 @@ extension API {
                         case .success(let place):
                             writer.member("alarm", steps[place].alarm.description)
                             writer.member("outcome", results[place].outcome)
-                            writer.member(
-                                "problem", Problem(results[place], at: "\(pointer)/\(index)"))
+                            writer.member("problem", Problem(results[place], at: "/\(index)"))
                         case .failure(let problem):
                             let id = item["alarm"]?.asString.flatMap { AlarmID($0) }
                             writer.member("alarm", id?.description)
