@@ -1012,6 +1012,217 @@ def test_a_shift_supervisor_releases_in_the_place_of_the_holder(site: Site) -> N
     assert (released["handling"], released["acknowledged_by"]) == ("new", None)
 
 
+def set_positions(site: Site, *names: str) -> None:
+    """Gives the site these observer positions."""
+    path, positions = f"/v1/sites/{site.id}", [{"name": name} for name in names]
+    headers = {"If-Match": site.administrator.get(path).headers["etag"]}
+    call(site.administrator, "PATCH", path, 200, json={"positions": positions}, headers=headers)
+
+
+def test_an_alarm_is_assigned_to_a_position_and_moved_by_whoever_names_it(site: Site) -> None:
+    set_positions(site, "Platz 1", "Platz 2")
+    one, other = site.client("observer"), site.client("shift_supervisor")
+    alarm = raise_alarm(site)
+    path = f"/v1/alarms/{alarm['id']}/assign"
+    moved = {"position": "Platz 2", "from": "Platz 1"}
+
+    refused(one, "POST", path, 409, "alarm.not-assigned", json=moved)
+    problem = refused(one, "POST", path, 422, "position.unknown", json={"position": "Platz 3"})
+    assert [error["pointer"] for error in problem["errors"]] == ["/position"]
+    assigned = call(one, "POST", path, 200, json={"position": "Platz 1"})
+    assert (assigned["position"], assigned["handling"]) == ("Platz 1", "new")
+    assert call(other, "POST", path, 200, json={"position": "Platz 1"}) == assigned
+    problem = refused(
+        other, "POST", path, 409, "alarm.assigned-elsewhere", json={"position": "Platz 2"}
+    )
+    assert (problem["holder"], problem["since"]) == (
+        assigned["assigned_by"],
+        assigned["assigned_at"],
+    )
+    assert problem["current"] == assigned
+    assert call(other, "POST", path, 200, json=moved)["position"] == "Platz 2"
+
+    assert [item["id"] for item in pages(one, "/v1/alarms", position="Platz 2")] == [alarm["id"]]
+    assert pages(one, "/v1/alarms", position="Platz 1") == []
+
+
+def test_an_alarm_is_taken_over_once_unless_its_holder_is_named(site: Site) -> None:
+    one, other = site.client("observer"), site.client("shift_supervisor")
+    third = site.server.client(site.server.create_token("observer", site=site.id))
+    path = f"/v1/alarms/{raise_alarm(site)['id']}"
+
+    refused(other, "POST", f"{path}/take-over", 409, "alarm.not-acknowledged")
+    held = call(one, "POST", f"{path}/acknowledge", 200)
+    taken = call(other, "POST", f"{path}/take-over", 200)
+    assert taken["taken_over_from"] == held["acknowledged_by"] != taken["acknowledged_by"]
+    problem = refused(third, "POST", f"{path}/take-over", 409, "alarm.acknowledged-by-other")
+    assert problem["holder"] == taken["acknowledged_by"]
+    named = {"from": taken["acknowledged_by"]["token"]}
+    again = call(third, "POST", f"{path}/take-over", 200, json=named)
+    assert again["taken_over_from"] == taken["acknowledged_by"]
+    third.close()
+
+
+def test_an_alarm_is_shelved_with_reason_and_end(site: Site) -> None:
+    observer = site.client("observer")
+    alarm = raise_alarm(site)
+    path = f"/v1/alarms/{alarm['id']}"
+    shelving = {"reason": "Aufbau einer Bühne", "until": instant(hours=-2)}
+
+    for bad, member in [
+        ({"until": instant(hours=-25)}, "/until"),
+        ({"until": instant(seconds=1)}, "/until"),
+        ({"reason": ""}, "/reason"),
+    ]:
+        problem = refused(
+            observer, "POST", f"{path}/shelve", 422, "body.invalid", json=shelving | bad
+        )
+        assert [error["pointer"] for error in problem["errors"]] == [member]
+    shelved = call(observer, "POST", f"{path}/shelve", 200, json=shelving)
+    assert (shelved["suppression"], shelved["handling"]) == ("shelved", "new")
+    earlier = shelving | {"until": instant(hours=-1)}
+    assert call(observer, "POST", f"{path}/shelve", 200, json=earlier) == shelved
+    assert [item["id"] for item in pages(observer, "/v1/alarms", suppression="shelved")] == [
+        alarm["id"]
+    ]
+    (listed,) = pages(observer, "/v1/shelvings", alarm=alarm["id"], running="true")
+    assert (listed["id"], listed["until"]) == (shelved["shelving"], shelved["shelved_until"])
+    assert (listed["reason"], listed["ended_at"]) == ("Aufbau einer Bühne", None)
+
+    back = call(observer, "POST", f"{path}/unshelve", 200, json={"note": "Doch nicht."})
+    assert (back["suppression"], back["shelved_until"]) == ("none", None)
+    assert back["annunciated_at"] > alarm["annunciated_at"]
+    assert call(observer, "POST", f"{path}/unshelve", 200) == back
+    ended = call(observer, "GET", f"/v1/shelvings/{listed['id']}", 200)
+    assert ended["ended_by"] == listed["shelved_by"]
+    history = pages(observer, f"{path}/history")
+    assert [(entry["event"], entry["note"]) for entry in history] == [
+        ("alarm.raised", None),
+        ("alarm.shelved", "Aufbau einer Bühne"),
+        ("alarm.unshelved", "Doch nicht."),
+        ("alarm.annunciated", None),
+    ]
+
+
+def test_a_camera_is_shelved_and_rings_when_that_is_ended(site: Site, other_site: Site) -> None:
+    observer, path = site.client("observer"), "/v1/shelvings"
+    active = raise_alarm(site)
+    input = {
+        "site": site.id,
+        "camera": site.camera,
+        "reason": "Aufbau einer Bühne",
+        "until": instant(hours=-2),
+    }
+
+    made = observer.post(path, json=input)
+    assert made.status_code == 201, made.text
+    check(made)
+    shelving = made.json()
+    target = f"{path}/{shelving['id']}"
+    assert made.headers["location"] == target
+    assert call(observer, "GET", target, 200) == shelving
+    assert pages(observer, path, camera=site.camera, running="true") == [shelving]
+    assert pages(observer, path, pattern="kicking") == []
+    assert pages(observer, path, to=shelving["shelved_at"]) == []
+
+    born = raise_alarm(site, pattern="kicking")
+    assert (born["shelving"], born["annunciated_at"]) == (shelving["id"], None)
+    step = f"/v1/alarms/{active['id']}/unshelve"
+    problem = refused(observer, "POST", step, 409, "alarm.shelved-with-others")
+    assert problem["holder"] == shelving["shelved_by"]
+    assert problem["current"]["shelving"] == shelving["id"]
+
+    ended = call(observer, "POST", f"{target}/end", 200)
+    assert ended["ended_by"] == shelving["shelved_by"] and ended["ended_at"] is not None
+    assert call(observer, "POST", f"{target}/end", 200, json={}) == ended
+    for alarm in pages(observer, "/v1/alarms"):
+        assert (alarm["suppression"], alarm["annunciated_at"]) == ("none", ended["ended_at"])
+
+    for bad, member in [
+        ({"camera": other_site.camera}, "/camera"),
+        ({"site": other_site.id}, "/site"),
+        ({"until": instant(hours=-25)}, "/until"),
+        ({"reason": None}, "/reason"),
+    ]:
+        problem = refused(observer, "POST", path, 422, "body.invalid", json=input | bad)
+        assert [error["pointer"] for error in problem["errors"]] == [member]
+    del input["camera"]
+    refused(observer, "POST", path, 422, "body.invalid", json=input)
+    elsewhere = other_site.client("observer")
+    refused(elsewhere, "GET", target, 404, "shelving.unknown")
+    refused(elsewhere, "POST", f"{target}/end", 404, "shelving.unknown")
+
+
+def test_many_steps_are_taken_each_with_its_outcome(site: Site, other_site: Site) -> None:
+    observer, path = site.client("observer"), "/v1/alarms/steps"
+    one, two = (raise_alarm(site, pattern=pattern)["id"] for pattern in ("hitting", "kicking"))
+    foreign = raise_alarm(other_site)["id"]
+
+    answer = call(
+        observer,
+        "POST",
+        path,
+        200,
+        json=[
+            {"alarm": one, "step": "acknowledge"},
+            {"alarm": one, "step": "acknowledge"},
+            {"alarm": two, "step": "dismiss", "reason": "boredom"},
+            {"alarm": two, "step": "dismiss", "reason": "play", "note": "Kinder"},
+            {"alarm": two, "step": "reopen"},
+            {"alarm": two, "step": "assign", "position": "Platz 9"},
+            {"alarm": foreign, "step": "close"},
+            {"alarm": one, "step": "close"},
+            {"step": "dance"},
+        ],
+    )
+
+    outcomes = [
+        (item["alarm"], item["outcome"], (item["problem"] or {}).get("code"))
+        for item in answer["items"]
+    ]
+    assert outcomes == [
+        (one, "done", None),
+        (one, "unchanged", None),
+        (two, "refused", "body.invalid"),
+        (two, "done", None),
+        (two, "refused", "alarm.not-closed"),
+        (two, "refused", "position.unknown"),
+        (foreign, "unknown", "alarm.unknown"),
+        (one, "done", None),
+        (None, "refused", "body.invalid"),
+    ]
+    assert answer["items"][2]["problem"]["errors"][0]["pointer"] == "/2/reason"
+    assert answer["items"][5]["problem"]["errors"][0]["pointer"] == "/5/position"
+    assert call(observer, "GET", f"/v1/alarms/{one}", 200)["handling"] == "closed"
+    assert call(observer, "GET", f"/v1/alarms/{two}", 200)["verdict"] == "dismissed"
+
+    assert call(observer, "POST", path, 200, json=[]) == {"items": []}
+    refused(observer, "POST", path, 413, "steps.too-many", json=[{}] * 501)
+    refused(observer, "POST", path, 422, "body.invalid", json={"steps": []})
+
+
+def test_all_verdicts_on_an_alarm_are_kept(site: Site, other_site: Site) -> None:
+    one, other = site.client("observer"), site.client("shift_supervisor")
+    path = f"/v1/alarms/{raise_alarm(site)['id']}"
+    dismissal = {"reason": "embrace", "note": "Ein Abschied."}
+    call(one, "POST", f"{path}/confirm", 200, json={"note": "Zwei Personen."})
+    call(other, "POST", f"{path}/dismiss", 200, json=dismissal)
+    call(other, "POST", f"{path}/dismiss", 200, json={"reason": "embrace"})
+    call(one, "POST", f"{path}/confirm", 200)
+
+    verdicts = pages(one, f"{path}/verdicts", limit=2)
+
+    assert [(v["number"], v["verdict"], v["reason"], v["note"]) for v in verdicts] == [
+        (3, "confirmed", None, None),
+        (2, "dismissed", "embrace", "Ein Abschied."),
+        (1, "confirmed", None, "Zwei Personen."),
+    ]
+    assert verdicts[0]["judged_by"] == verdicts[2]["judged_by"] != verdicts[1]["judged_by"]
+    refused(other_site.client("observer"), "GET", f"{path}/verdicts", 404, "alarm.unknown")
+    cursor = {"cursor": "no"}
+    refused(one, "GET", f"{path}/verdicts", 422, "cursor.invalid", params=cursor)
+
+
 def test_alarms_are_filtered_by_each_of_their_axes(site: Site) -> None:
     observer, path = site.client("observer"), "/v1/alarms"
     hit = raise_alarm(site)
@@ -1530,6 +1741,7 @@ def test_who_reads_a_single_alarm_is_logged_with_the_reason(
 
     refused(observer, "GET", path, 403, "access.reason-missing")
     refused(observer, "GET", f"{path}/history", 403, "access.reason-missing")
+    refused(observer, "GET", f"{path}/verdicts", 403, "access.reason-missing")
     reason = {"Access-Reason": "R%C3%BCckfrage"}
     call(observer, "GET", path, 200, headers=reason)
     call(
