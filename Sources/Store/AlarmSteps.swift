@@ -86,13 +86,13 @@ extension Database {
         }
     }
 
-    /// The names that the tokens behind these actors have.
+    /// The names that the tokens behind these actors have; an erased one is none.
     private func names(of actors: [ActorID]) async throws(StoreError) -> [ActorID: String] {
         guard !actors.isEmpty else { return [:] }
         let tokens = Set(actors).compactMap { TokenID($0.description) }
         let results = try await read([
             Statement(
-                "SELECT id, name FROM tokens WHERE id = ANY ($1)",
+                "SELECT id, name FROM tokens WHERE id = ANY ($1) AND name IS NOT NULL",
                 .uuids(tokens.map { PostgreSQLUUID($0.uuid) }))
         ])
         do throws(PostgreSQLError) {
