@@ -349,8 +349,9 @@ BEGIN
         ORDER BY assess_after LIMIT 500
         FOR UPDATE SKIP LOCKED
     LOOP
-        CONTINUE WHEN NOT settle_assessment(due.site, due.id);
+        -- What counts changes with the assessment, and is recorded under the number.
         change := coalesce(change, nextval('changes'));
+        CONTINUE WHEN NOT settle_assessment(due.site, due.id);
         journaled := journaled + 1;
         UPDATE incidents i SET revision = i.revision + 1
         WHERE i.site = due.site AND i.id = due.id;

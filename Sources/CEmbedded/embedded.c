@@ -35,6 +35,9 @@ static const unsigned char migration_0009[] = {
 static const unsigned char migration_0010[] = {
 #embed "../../Migrations/0010_create_imports.sql"
 };
+static const unsigned char migration_0011[] = {
+#embed "../../Migrations/0011_create_ledger.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -48,6 +51,7 @@ static const struct embedded_file files[] = {
     {"0008_create_evidence.sql", migration_0008, sizeof migration_0008},
     {"0009_create_access_log.sql", migration_0009, sizeof migration_0009},
     {"0010_create_imports.sql", migration_0010, sizeof migration_0010},
+    {"0011_create_ledger.sql", migration_0011, sizeof migration_0011},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {
