@@ -259,11 +259,11 @@ REVOKE EXECUTE ON FUNCTION settle_ledger() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION settle_ledger() TO leitstand;
 
 -- Whether a change was known at a position.
-CREATE FUNCTION was_known(change bigint, position bigint) RETURNS boolean
+CREATE FUNCTION was_known(change bigint, known_position bigint) RETURNS boolean
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN EXISTS (
     SELECT FROM positions p
-    WHERE p.change = was_known.change AND p.position <= was_known.position);
+    WHERE p.change = was_known.change AND p.position <= known_position);
 
 -- What existed before this migration counts from its own last change on, which has a position.
 INSERT INTO incident_ledger (site, amount, change, incident, occurred_in, category, subcategory,

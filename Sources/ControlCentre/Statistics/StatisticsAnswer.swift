@@ -1,0 +1,97 @@
+/// The figures of a question, with all that is needed to ask it again.
+public struct StatisticsAnswer: Sendable {
+    public var question: StatisticsQuestion
+    /// Up to which position of the journal changes are in it.
+    public var position: Int64
+    /// When that position was recorded; nil before the first.
+    public var recordedAt: Timestamp?
+    /// The instant up to which anything could be known.
+    public var knownAt: Timestamp
+    public var period: Part
+    public var comparisons: [(comparison: PeriodComparison, part: Part)]
+
+    public init(
+        question: StatisticsQuestion, position: Int64, recordedAt: Timestamp?, knownAt: Timestamp,
+        period: Part, comparisons: [(comparison: PeriodComparison, part: Part)]
+    ) {
+        self.question = question
+        self.position = position
+        self.recordedAt = recordedAt
+        self.knownAt = knownAt
+        self.period = period
+        self.comparisons = comparisons
+    }
+
+    /// The period as one site's clocks have it.
+    public struct Span: Sendable {
+        public var site: SiteID
+        public var timeZone: String
+        public var from: Timestamp
+        public var to: Timestamp
+        /// `YYYY-MM-DD HH:MM:SS`.
+        public var localFrom: String
+        public var localTo: String
+        /// Since when the metric is recorded there.
+        public var recordedSince: Timestamp
+        /// Since when there are alarms; nil: never.
+        public var automaticSince: Timestamp?
+
+        public init(
+            site: SiteID, timeZone: String, from: Timestamp, to: Timestamp, localFrom: String,
+            localTo: String, recordedSince: Timestamp, automaticSince: Timestamp?
+        ) {
+            self.site = site
+            self.timeZone = timeZone
+            self.from = from
+            self.to = to
+            self.localFrom = localFrom
+            self.localTo = localTo
+            self.recordedSince = recordedSince
+            self.automaticSince = automaticSince
+        }
+    }
+
+    public struct Cell: Sendable {
+        /// In the order of the question's groups; nil: no value.
+        public var keys: [String?]
+        public var state: RecordingState
+        public var distribution: Distribution
+
+        public init(keys: [String?], state: RecordingState, distribution: Distribution) {
+            self.keys = keys
+            self.state = state
+            self.distribution = distribution
+        }
+    }
+
+    /// What else happened in the period, and why it is not in the figures.
+    public struct LeftOut: Sendable {
+        /// By operating mode, of those not asked for.
+        public var operatingModes: [String: Int64] = [:]
+        public var retracted: Int64 = 0
+        /// Interventions that were called off; nil of metrics that count matters.
+        public var cancelled: Int64?
+
+        public init() {}
+    }
+
+    /// The figures of one period.
+    public struct Part: Sendable {
+        public var spans: [Span]
+        /// It is longer or shorter than the period asked about.
+        public var hasOtherLength: Bool
+        public var cells: [Cell]
+        public var total: Cell
+        public var leftOut: LeftOut
+
+        public init(
+            spans: [Span], hasOtherLength: Bool, cells: [Cell], total: Cell, leftOut: LeftOut
+        ) {
+            self.spans = spans
+            self.hasOtherLength = hasOtherLength
+            self.cells = cells
+            self.total = total
+            self.leftOut = leftOut
+        }
+    }
+}

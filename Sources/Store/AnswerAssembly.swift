@@ -1,0 +1,185 @@
+import ControlCentre
+import PostgreSQL
+
+/// Puts an answer together from the rows of a ledger query: with a cell for each combination of
+/// keys, so that what did not happen is there as zero, or as not recorded.
+struct AnswerAssembly {
+    private let question: StatisticsQuestion
+    private let standing: LedgerStanding
+    private let spans: [LedgerSpan]
+    private let calendar: Dimension?
+    private var parts: [Part]
+
+    private struct Part {
+        /// In their order; each as it lies at each site.
+        var stretches: [String] = []
+        var stretchesBySite: [String: [SiteID: (from: Timestamp, to: Timestamp)]] = [:]
+        var counts: [[String?]: Distribution] = [:]
+        var total = Distribution()
+        var leftOut = StatisticsAnswer.LeftOut()
+    }
+
+    init(_ question: StatisticsQuestion, standing: LedgerStanding, spans: [LedgerSpan]) {
+        self.question = question
+        self.standing = standing
+        self.spans = spans
+        calendar = question.groups.first(where: \.isCalendar)
+        parts = Array(repeating: Part(), count: 1 + question.comparisons.count)
+        if question.metric == .interventions
+            || question.metric == .arrivalTimes && question.clock == .dispatch
+        {
+            for part in parts.indices { parts[part].leftOut.cancelled = 0 }
+        }
+    }
+
+    // MARK: Taking rows
+
+    mutating func takeCalendar(_ rows: QueryResult) throws(PostgreSQLError) {
+        for row in 0..<rows.rowCount {
+            let part = Int(try rows.int32(row, 0))
+            let site = try rows.site(row, 1)
+            let key = try rows.text(row, 2)
+            let stretch = (from: try rows.time(row, 3), to: try rows.time(row, 4))
+            if parts[part].stretchesBySite[key] == nil { parts[part].stretches.append(key) }
+            parts[part].stretchesBySite[key, default: [:]][site] = stretch
+        }
+    }
+
+    mutating func takeLeftOut(_ rows: QueryResult) throws(PostgreSQLError) {
+        for row in 0..<rows.rowCount {
+            let part = Int(try rows.int32(row, 0))
+            let mode = try rows.text(row, 1)
+            let count = try rows.int64(row, 4)
+            if let modes = question.operatingModes, !modes.contains(mode) {
+                parts[part].leftOut.operatingModes[mode, default: 0] += count
+            } else if try rows.bool(row, 2) {
+                parts[part].leftOut.retracted += count
+            } else if try rows.bool(row, 3) {
+                parts[part].leftOut.cancelled = (parts[part].leftOut.cancelled ?? 0) + count
+            }
+        }
+    }
+
+    mutating func takeCounts(_ rows: QueryResult, addsToTotal: Bool) throws(PostgreSQLError) {
+        let groups = question.groups.count
+        for row in 0..<rows.rowCount {
+            let part = Int(try rows.int32(row, 0))
+            var keys: [String?] = []
+            for group in 0..<groups { keys.append(try rows.textIfPresent(row, group + 1)) }
+            let value = try rows.int64IfPresent(row, groups + 1)
+            let count = try rows.int64(row, groups + 2)
+            if groups > 0 { parts[part].counts[keys, default: Distribution()].add(count, of: value) }
+            if addsToTotal { parts[part].total.add(count, of: value) }
+        }
+    }
+
+    mutating func takeTotals(_ rows: QueryResult) throws(PostgreSQLError) {
+        for row in 0..<rows.rowCount {
+            parts[Int(try rows.int32(row, 0))].total.add(
+                try rows.int64(row, 2), of: try rows.int64IfPresent(row, 1))
+        }
+    }
+
+    // MARK: Cells
+
+    /// How many cells the answer has at least, as far as that is known before the sums.
+    var leastCellCount: Int {
+        parts.reduce(0) { sum, part in
+            sum
+                + question.groups.reduce(1) { product, dimension in
+                    if dimension.isCalendar { return product * part.stretches.count }
+                    return product * (question.filter(dimension) ?? dimension.values ?? [""]).count
+                }
+        }
+    }
+
+    /// Nil: it has more cells than an answer may have.
+    var answer: StatisticsAnswer? {
+        var built: [StatisticsAnswer.Part] = []
+        var cellCount = 0
+        for (ordinal, part) in parts.enumerated() {
+            let spans = spans.filter { $0.part == ordinal }
+            let lists = question.groups.enumerated().map {
+                keys(of: $0.element, at: $0.offset, in: part, spans)
+            }
+            cellCount += question.groups.isEmpty ? 0 : lists.reduce(1) { $0 * $1.count }
+            guard cellCount <= StatisticsQuestion.cellsMax else { return nil }
+            var cells: [StatisticsAnswer.Cell] = []
+            if !question.groups.isEmpty {
+                for keys in combinations(lists[...]) {
+                    cells.append(
+                        StatisticsAnswer.Cell(
+                            keys: keys, state: state(of: keys, in: part, spans),
+                            distribution: part.counts[keys] ?? Distribution()))
+                }
+            }
+            built.append(
+                StatisticsAnswer.Part(
+                    spans: spans.map(\.span),
+                    hasOtherLength: spans.contains(where: \.hasOtherLength), cells: cells,
+                    total: StatisticsAnswer.Cell(
+                        keys: question.groups.map { _ in nil },
+                        state: state(of: nil, in: part, spans), distribution: part.total),
+                    leftOut: part.leftOut))
+        }
+        return StatisticsAnswer(
+            question: question, position: standing.position, recordedAt: standing.recordedAt,
+            knownAt: standing.knownAt, period: built[0],
+            comparisons: Array(zip(question.comparisons, built.dropFirst())))
+    }
+
+    /// A group's keys in their order, last "no value" if there is any.
+    private func keys(of dimension: Dimension, at place: Int, in part: Part, _ spans: [LedgerSpan])
+        -> [String?]
+    {
+        var keys: [String?]
+        if dimension.isCalendar {
+            keys = part.stretches
+        } else if dimension == .site {
+            keys = spans.map(\.span.site.description)
+        } else {
+            let seen = Set(part.counts.keys.compactMap { $0[place] })
+            let asked =
+                dimension == .outcome ? nil : question.filter(dimension)
+            let listed = asked ?? dimension.values ?? seen.sorted()
+            keys = listed + seen.subtracting(listed).sorted()
+        }
+        if part.counts.keys.contains(where: { $0[place] == nil }) { keys.append(nil) }
+        return keys
+    }
+
+    private func combinations(_ lists: ArraySlice<[String?]>) -> [[String?]] {
+        guard let first = lists.first else { return [[]] }
+        let rest = combinations(lists.dropFirst())
+        return first.flatMap { key in rest.map { [key] + $0 } }
+    }
+
+    /// Whether a cell's figure can be told.
+    ///
+    /// - Parameter keys: nil: of the total.
+    private func state(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan]) -> RecordingState {
+        var stretches: [SiteID: (from: Timestamp, to: Timestamp)]?
+        var sources = question.filter(.source)
+        var site: String?
+        if let keys {
+            for (dimension, key) in zip(question.groups, keys) {
+                guard let key else { continue }
+                if dimension == calendar { stretches = part.stretchesBySite[key] }
+                if dimension == .source { sources = [key] }
+                if dimension == .site { site = key }
+            }
+        }
+        let isAutomatic = sources == [RecognitionSource.automatic.rawValue]
+        var states: [RecordingState] = []
+        for span in spans.map(\.span) where site == nil || site == span.site.description {
+            let stretch = stretches == nil ? (span.from, span.to) : stretches?[span.site]
+            guard let stretch else { continue }
+            states.append(
+                RecordingState(
+                    from: stretch.0, to: stretch.1,
+                    since: isAutomatic ? span.automaticSince : span.recordedSince,
+                    until: standing.knownAt))
+        }
+        return RecordingState(states) ?? .notRecorded
+    }
+}
