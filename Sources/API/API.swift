@@ -64,6 +64,7 @@ public final class API: Responder {
         addLabels()
         addImports()
         addStream()
+        addStatistics()
         addTokens()
         addShifts()
         addAudit()
