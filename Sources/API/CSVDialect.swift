@@ -19,7 +19,8 @@ enum CSVDialect: String, CaseIterable {
         let harmless = isFormula(field) ? "'" + field : field
         guard harmless.unicodeScalars.contains(where: { "\",;\r\n".unicodeScalars.contains($0) })
         else { return harmless }
-        return "\"" + harmless.split(separator: "\"", omittingEmptySubsequences: false)
+        return "\""
+            + harmless.split(separator: "\"", omittingEmptySubsequences: false)
             .joined(separator: "\"\"") + "\""
     }
 
@@ -53,7 +54,8 @@ enum CSVDialect: String, CaseIterable {
             ["metric", "version", "as_of_position", "period", "local_from", "local_to", "row"]
                 + groups.map(\.rawValue) + definition.measures.map(\.rawValue) + ["left_out"])
         let parts =
-            [("asked", answer.period)] + answer.comparisons.map { ($0.comparison.rawValue, $0.part) }
+            [("asked", answer.period)]
+            + answer.comparisons.map { ($0.comparison.rawValue, $0.part) }
         for (name, part) in parts {
             // Sites' days differ in their instants alone.
             let first = part.spans.first

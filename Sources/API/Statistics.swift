@@ -132,7 +132,8 @@ extension QueryReader {
         guard let from, let to else { return nil }
         switch (from, to) {
         case (.date(let first), .date(let end)) where first >= end:
-            refuse("to", code: "out-of-range", "must be after from; a date means its local midnight")
+            refuse(
+                "to", code: "out-of-range", "must be after from; a date means its local midnight")
         case (.instant(let first), .instant(let end)) where first >= end:
             refuse("to", code: "out-of-range", "must be after from")
         case (.date, .instant), (.instant, .date):

@@ -68,7 +68,9 @@ struct AnswerAssembly {
             for group in 0..<groups { keys.append(try rows.textIfPresent(row, group + 1)) }
             let value = try rows.int64IfPresent(row, groups + 1)
             let count = try rows.int64(row, groups + 2)
-            if groups > 0 { parts[part].counts[keys, default: Distribution()].add(count, of: value) }
+            if groups > 0 {
+                parts[part].counts[keys, default: Distribution()].add(count, of: value)
+            }
             if addsToTotal { parts[part].total.add(count, of: value) }
         }
     }
@@ -157,7 +159,8 @@ struct AnswerAssembly {
     /// Whether a cell's figure can be told.
     ///
     /// - Parameter keys: nil: of the total.
-    private func state(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan]) -> RecordingState {
+    private func state(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan]) -> RecordingState
+    {
         var stretches: [SiteID: (from: Timestamp, to: Timestamp)]?
         var sources = question.filter(.source)
         var site: String?

@@ -134,8 +134,9 @@ import Testing
                 """
                 INSERT INTO incidents (site, id, category, occurred_at, recognised_at, source,
                     pattern, operating_mode, assessment, created_at)
-                VALUES ('mannheim', $1, 'criminal_offence', $2, $2, 'observer', 'hitting',
-                    'production', 'missed', $2)
+                SELECT 'mannheim', $1, 'criminal_offence', $2, $2, 'observer', 'hitting',
+                    'production', 'missed', $2
+                FROM (SELECT nextval('changes')) change
                 """, .uuid(PostgreSQLUUID(incident)), .time(now - .seconds(600)))
             try await database.query(
                 "INSERT INTO incident_cameras (site, incident, camera) VALUES ('mannheim', $1, $2)",
@@ -159,7 +160,11 @@ import Testing
             }
             try await journal("incident.created")
             try await journal("incident.changed")
-            try await database.query("UPDATE incidents SET assessment = 'detected'")
+            try await database.query(
+                """
+                UPDATE incidents SET assessment = 'detected'
+                FROM (SELECT nextval('changes')) change
+                """)
             try await journal("incident.assessed")
             try await journal("incident.changed")
 

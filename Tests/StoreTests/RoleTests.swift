@@ -5,7 +5,7 @@ import Testing
 @Suite struct `The role that the server works as` {
     private static let recorded = [
         "journal", "positions", "remarks", "detections", "detections_default",
-        "detections_20261124",
+        "detections_20261124", "incident_ledger", "intervention_ledger",
     ]
 
     @Test(arguments: recorded)

@@ -66,7 +66,8 @@ public struct MetricDefinition: Sendable {
             english: "Each matter once, however many alarms and recognitions it has; retracted "
                 + "ones are left out."),
         clock: occurrence, recorded: matterRecording, measures: [.count],
-        groups: calendar + matter + [.outcome, .immediate], filters: matter + [.outcome, .immediate]
+        groups: calendar + matter + [.outcome, .immediate],
+        filters: matter + [.outcome, .immediate]
     )
 
     private static let incidentsWithImmediateIntervention = MetricDefinition(
@@ -108,7 +109,8 @@ public struct MetricDefinition: Sendable {
                 + "Eintreffen, je Intervention. In ganzen Sekunden; Perzentile mit linearer "
                 + "Interpolation (percentile_cont). Wo kein Eintreffen bekannt ist, zählt der Fall "
                 + "als fehlend.",
-            english: "From the recognition (clock=recognition) to the first arrival, of each matter "
+            english:
+                "From the recognition (clock=recognition) to the first arrival, of each matter "
                 + "with an intervention; or from the dispatch (clock=dispatch) to the arrival, of "
                 + "each intervention. In whole seconds; percentiles by linear interpolation "
                 + "(percentile_cont). Where no arrival is known, the case counts as missing."),
