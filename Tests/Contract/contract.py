@@ -140,7 +140,7 @@ def operation_of(method: str, url: str) -> Operation:
     """The operation that a request means."""
     path = urlsplit(url).path
     for operation in OPERATIONS:
-        pattern = re.escape(operation.path).replace(r"\{id\}", "[^/]+")
+        pattern = re.sub(r"\\{[a-z]+\\}", "[^/]+", re.escape(operation.path))
         if operation.method == method.lower() and re.fullmatch(pattern, path):
             return operation
     raise AssertionError(f"the contract has no {method} {path}")

@@ -14,7 +14,7 @@ public final class TestCluster: Sendable {
     private let loop: EventLoop
 
     /// Each test has a few instances with a few connections each, and many tests run at once.
-    private static let connectionsMax = 300
+    private static let connectionsMax = 900
 
     private init() async throws {
         var template = Array("/tmp/leitstand-test-XXXXXX".utf8CString)

@@ -1,0 +1,188 @@
+"""Figures from outside: what they mean, what they are, how they are written, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import httpx
+import pytest
+from contract import call, refused
+from server_under_test import Site
+
+PERIOD = {"from": "2026-03-01", "to": "2026-05-01"}
+
+
+def incident(site: Site, occurred_at: str, **members: Any) -> dict[str, Any]:
+    """A new incident at an instant."""
+    plain = {"site": site.id, "category": "criminal_offence", "occurred_at": occurred_at}
+    return call(site.client("observer"), "POST", "/v1/incidents", 201, json=plain | members)
+
+
+def intervention(site: Site, matter: dict[str, Any], dispatched_at: str) -> dict[str, Any]:
+    """A unit sent at once."""
+    body = {"incident": matter["id"], "immediate": True, "dispatched_at": dispatched_at}
+    return call(site.client("observer"), "POST", "/v1/interventions", 201, json=body)
+
+
+def ask(site: Site, metric: str, **parameters: str) -> dict[str, Any]:
+    """The answer that a statistician gets."""
+    return call(
+        site.client("statistician"),
+        "GET",
+        f"/v1/statistics/{metric}",
+        200,
+        params=PERIOD | parameters,
+    )
+
+
+def test_the_definitions_say_since_when_each_metric_is_recorded(site: Site) -> None:
+    incident(site, "2026-03-10T11:30:00Z")
+
+    for role in ("statistician", "auditor"):
+        listed = call(site.client(role), "GET", "/v1/statistics", 200)
+        metrics = {item["metric"]: item for item in listed["items"]}
+        since = metrics["incidents"]["recorded_since"]
+        assert (since[0]["site"], since[0]["at"]) == (site.id, "2026-03-09T23:00:00.000000Z")
+    refused(site.client("auditor"), "GET", "/v1/statistics/incidents", 403, "role.forbidden")
+
+
+def test_matters_and_arrivals_are_counted_on_their_local_day(site: Site) -> None:
+    first = incident(site, "2026-03-29T00:30:00Z")
+    incident(site, "2026-03-31T21:59:59Z", category="hazard_prevention", subcategory="drunk")
+    incident(site, "2026-03-31T22:00:00Z")
+    incident(site, "2026-04-02T12:00:00Z", operating_mode="training")
+    sent = intervention(site, first, "2026-03-29T00:31:00Z")
+    call(
+        site.client("observer"),
+        "POST",
+        f"/v1/interventions/{sent['id']}/arrive",
+        200,
+        json={"at": "2026-03-29T00:33:00Z"},
+    )
+
+    by_month = ask(site, "incidents", group_by="month", compare="previous_full_year")
+    assert [(c["group"]["month"], c["known_part"]) for c in by_month["cells"][:1]] == [
+        ("2026-03", {"count": 2})
+    ]
+    assert by_month["cells"][0]["values"] == {"count": "partial"}
+    assert by_month["cells"][1] == {"group": {"month": "2026-04"}, "values": {"count": 1}}
+    assert by_month["left_out"]["operating_modes"]["training"] == 1
+    year = by_month["comparisons"][0]
+    assert year["unequal_lengths"] and year["total"] == {"values": {"count": "not_recorded"}}
+    assert year["periods"][0]["from"] == "2024-12-31T23:00:00.000000Z"
+
+    april = {"from": "2026-03-29", "to": "2026-05-01"}
+    immediate = ask(site, "incidents-with-immediate-intervention", **april)
+    assert immediate["total"] == {"values": {"count": 1}}
+    assert ask(site, "interventions", **april)["total"] == {"values": {"count": 1}}
+    times = ask(site, "arrival-times", **april)["total"]["values"]
+    assert (times["known"], times["missing"], times["median_seconds"]) == (1, 0, 180)
+    times = ask(site, "arrival-times", clock="dispatch", **april)["total"]["values"]
+    assert times["mean_seconds"] == 120
+    categories = ask(site, "incidents", group_by="category,monitored", **april)
+    assert {
+        (c["group"]["category"], c["group"]["monitored"]): c["values"]["count"]
+        for c in categories["cells"]
+        if c["values"]["count"] > 0
+    } == {("criminal_offence", None): 2, ("hazard_prevention", None): 1}
+
+
+def test_as_of_an_earlier_instant_a_correction_is_not_known(site: Site) -> None:
+    one = incident(site, "2026-03-10T12:00:00Z")
+    april = {"from": "2026-03-10", "to": "2026-05-01"}
+    before = ask(site, "incidents", **april)
+
+    path = f"/v1/incidents/{one['id']}/retract"
+    call(site.client("shift_supervisor"), "POST", path, 200, json={"reason": "Entered twice."})
+
+    assert ask(site, "incidents", **april)["total"] == {"values": {"count": 0}}
+    assert ask(site, "incidents", **april)["left_out"]["retracted"] == 1
+    known = before["as_of"]["recorded_at"]
+    again = ask(site, "incidents", as_of=known, **april)
+    assert again["total"] == before["total"] == {"values": {"count": 1}}
+    assert again["as_of"]["position"] == before["as_of"]["position"]
+
+
+def test_a_table_is_written_for_the_program_that_reads_it(site: Site) -> None:
+    matter = incident(site, "2026-03-10T12:00:00Z")
+    sent = intervention(site, matter, "2026-03-10T12:00:10Z")
+    path = f"/v1/interventions/{sent['id']}"
+    observer = site.client("observer")
+    read = observer.get(path)
+    body = {"precinct": '=2+"3";4', "reason": "Nachgetragen."}
+    fields = {"If-Match": read.headers["etag"]}
+    call(observer, "PATCH", path, 200, json=body, headers=fields)
+    april = {"from": "2026-03-10", "to": "2026-05-01", "group_by": "precinct"}
+    client = site.client("statistician")
+
+    plain = client.get("/v1/statistics/interventions", params=april, headers={"Accept": "text/csv"})
+    german = client.get(
+        "/v1/statistics/interventions", params=april | {"dialect": "excel-de"}
+    )
+
+    assert plain.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(plain.text, newline="")))
+    assert [(r["row"], r["precinct"], r["count"]) for r in rows[:2]] == [
+        ("cell", "'=2+\"3\";4", "1"),
+        ("total", "", "1"),
+    ]
+    assert plain.text.count("\r\n") == len(rows) + 1
+    assert german.content.startswith(b"\xef\xbb\xbfmetric;version;")
+    table = csv.DictReader(io.StringIO(german.content.decode("utf-8-sig"), newline=""), delimiter=";")
+    assert next(table)["precinct"] == "'=2+\"3\";4"
+
+
+@pytest.mark.parametrize(
+    ("metric", "parameters", "parameter", "says"),
+    [
+        ("incidents", {"from": "2026-05-02"}, "to", "after from"),
+        ("incidents", {"from": "2026-05-01"}, "to", "after from"),
+        ("incidents", {"from": "2026-02-29"}, "from", "a date"),
+        ("incidents", {"from": "2026-03-01T00:00:00Z"}, "to", "a date if from is one"),
+        ("incidents", {"from": "2026-03-01T00:07:00Z"}, "from", "a quarter of an hour"),
+        ("incidents", {"group_by": "moon"}, "group_by", "one to 3 of month"),
+        ("incidents", {"group_by": "precinct"}, "group_by", "no precinct"),
+        ("incidents", {"group_by": "month,day"}, "group_by", "at most one of"),
+        ("incidents", {"group_by": "site,site"}, "group_by", "each once"),
+        ("incidents", {"precinct": "Mitte"}, "precinct", "known are"),
+        ("incidents", {"clock": "dispatch"}, "clock", "known are"),
+        ("incidents", {"category": "crime"}, "category", "criminal_offence"),
+        ("incidents", {"as_of": "2199-01-01T00:00:00Z"}, "as_of", "in the future"),
+        ("incidents", {"dialect": "excel-de", "format": "json"}, "dialect", "csv"),
+        (
+            "incidents",
+            {"from": "2000-01-01", "to": "2100-01-01", "group_by": "day,category"},
+            "group_by",
+            "100000 cells",
+        ),
+    ],
+)
+def test_a_bad_question_is_told_what_would_be_right(
+    site: Site, metric: str, parameters: dict[str, str], parameter: str, says: str
+) -> None:
+    problem = refused(
+        site.client("statistician"),
+        "GET",
+        f"/v1/statistics/{metric}",
+        422,
+        "parameter.invalid",
+        params=PERIOD | parameters,
+    )
+
+    assert [e for e in problem["errors"] if e["parameter"] == parameter and says in e["detail"]]
+
+
+def test_what_is_not_there_or_of_another_site_is_unknown(site: Site) -> None:
+    client: httpx.Client = site.client("statistician")
+
+    refused(client, "GET", "/v1/statistics/moons", 404, "metric.unknown", params=PERIOD)
+    refused(
+        client,
+        "GET",
+        "/v1/statistics/incidents",
+        404,
+        "site.unknown",
+        params=PERIOD | {"site": "elsewhere"},
+    )
