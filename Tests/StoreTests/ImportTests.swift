@@ -503,7 +503,7 @@ import Testing
             try await scene.database.session { connection, _ in
                 // As an import does from its first piece to its end.
                 try await connection.execute([
-                    Statement("BEGIN"),
+                    Database.begin, Database.nextChange,
                     Statement(
                         """
                         INSERT INTO incidents (site, id, category, occurred_at, recognised_at,
