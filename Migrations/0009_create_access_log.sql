@@ -176,9 +176,13 @@ BEGIN
             RETURN NULL;
         END IF;
         UPDATE remarks r SET text = NULL, salt = NULL
-        WHERE r.text IS NOT NULL AND r.id IN (
-            SELECT j.remark FROM journal j
-            WHERE j.subject = erase.id::text AND (erase.site IS NULL OR j.site = erase.site));
+        WHERE r.text IS NOT NULL AND (erase.site IS NULL OR r.site = erase.site) AND r.id IN (
+            SELECT j.remark FROM journal j WHERE j.subject = erase.id::text
+            UNION SELECT i.note FROM incidents i WHERE i.id = erase.id
+            UNION SELECT s.remark FROM shelvings s WHERE erase.id IN (s.id, s.alarm)
+            UNION SELECT s.remark FROM shifts s WHERE s.id = erase.id
+            UNION SELECT unnest(ARRAY[h.case_number, h.holder]) FROM evidence_holds h
+                WHERE h.id = erase.id);
         GET DIAGNOSTICS erased = ROW_COUNT;
         UPDATE accesses a SET reason = NULL
         WHERE a.subject = erase.id::text AND (erase.site IS NULL OR a.site = erase.site)
@@ -197,6 +201,71 @@ BEGIN
     RETURN erased;
 END
 $$;
+
+-- What whoever takes over a shift must know of a site: how many there are of each, and the newest.
+-- One statement, so that all its parts are of one instant.
+CREATE FUNCTION handover_part(documents json[], items_max integer) RETURNS json
+LANGUAGE sql IMMUTABLE
+RETURN json_build_object(
+    'count', cardinality(documents),
+    'items', array_to_json(documents[1:items_max]));
+
+CREATE FUNCTION handover(site text, at timestamptz, review_within interval, items_max integer)
+RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'site', handover.site,
+    'at', rfc3339(at),
+    'open', json_build_object(
+        'count', (SELECT count(*) FROM alarms a WHERE a.site = handover.site AND a.handling <> 'closed' AND a.shelving IS NULL
+                AND a.operating_mode = 'production' AND NOT a.late),
+        'items', array_to_json(ARRAY(
+            SELECT with_staff_names(alarm_document(a)) FROM alarms a
+            WHERE a.site = handover.site AND a.handling <> 'closed' AND a.shelving IS NULL
+                AND a.operating_mode = 'production' AND NOT a.late
+            ORDER BY a.raised_at DESC, a.id DESC LIMIT items_max))),
+    'overdue', json_build_object(
+        'count', (SELECT count(*) FROM alarms a WHERE a.site = handover.site AND a.overdue AND a.handling = 'new'),
+        'items', array_to_json(ARRAY(
+            SELECT with_staff_names(alarm_document(a)) FROM alarms a
+            WHERE a.site = handover.site AND a.overdue AND a.handling = 'new'
+            ORDER BY a.raised_at DESC, a.id DESC LIMIT items_max))),
+    'shelved', handover_part(ARRAY(
+        SELECT with_remarks(with_staff_names(shelving_document(s))) FROM shelvings s
+        WHERE s.site = handover.site AND s.ended_at IS NULL AND s.until > at
+        ORDER BY s.until, s.id), items_max),
+    'floods', handover_part(ARRAY(
+        SELECT flood_document(f) FROM floods f
+        WHERE f.site = handover.site AND f.ended_at IS NULL
+        ORDER BY f.started_at DESC, f.position), items_max),
+    'blind', handover_part(ARRAY(
+        SELECT json_build_object(
+            'camera', b.camera, 'patterns', json_agg(b.pattern ORDER BY b.pattern),
+            'since', rfc3339(min(b.starts_at)))
+        FROM analysis_intervals b
+        JOIN nodes n ON n.site = b.site AND n.id = b.node AND NOT n.lost
+        WHERE b.site = handover.site AND b.ends_at IS NULL AND b.status = 'blind'
+            AND NOT EXISTS (
+                SELECT FROM analysis_intervals other
+                JOIN nodes m ON m.site = other.site AND m.id = other.node AND NOT m.lost
+                WHERE other.site = b.site AND other.camera = b.camera
+                    AND other.pattern = b.pattern AND other.ends_at IS NULL
+                    AND other.status = 'analysing')
+        GROUP BY b.camera
+        ORDER BY min(b.starts_at), b.camera), items_max),
+    'lost_nodes', handover_part(ARRAY(
+        SELECT node_document(n) FROM nodes n WHERE n.site = handover.site AND n.lost
+        ORDER BY n.last_heartbeat_at, n.id), items_max),
+    'interruptions', handover_part(ARRAY(
+        SELECT interruption_document(i) FROM interruptions i
+        WHERE i.site = handover.site AND i.starts_at <= at
+            AND (i.ends_at IS NULL OR i.ends_at > at)
+        ORDER BY i.starts_at, i.id), items_max),
+    'holds_due', handover_part(ARRAY(
+        SELECT with_remarks(with_staff_names(evidence_hold_document(h))) FROM evidence_holds h
+        WHERE h.site = handover.site AND h.released_at IS NULL
+            AND h.review_at < at + review_within
+        ORDER BY h.review_at, h.id), items_max));
 
 -- The audit's lists. What the server does by itself is by far the most; a person's changes are
 -- found without reading it.

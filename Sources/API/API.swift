@@ -69,6 +69,7 @@ public final class API: Responder {
         addShifts()
         addAudit()
         addErasures()
+        addHandover()
     }
 
     // MARK: Observing
