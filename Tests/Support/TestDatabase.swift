@@ -11,6 +11,8 @@ public final class TestDatabase: Sendable {
     private let loops = Mutex<[EventLoop]>([])
 
     private static let numbers = Atomic<Int>(0)
+    /// All tests start together; the cluster has connections for so many at once.
+    private static let gate = Gate(places: 24)
 
     private init(_ cluster: TestCluster, template: String) async throws {
         let number = Self.numbers.add(1, ordering: .relaxed).newValue
@@ -25,6 +27,20 @@ public final class TestDatabase: Sendable {
     /// - Parameter isMigrated: without it, the database is empty.
     public static func with<Result: Sendable>(
         isMigrated: Bool = true, _ body: (TestDatabase) async throws -> Result
+    ) async throws -> Result {
+        await gate.enter()
+        let result: Swift.Result<Result, any Error>
+        do {
+            result = .success(try await lend(isMigrated: isMigrated, body))
+        } catch {
+            result = .failure(error)
+        }
+        await gate.leave()
+        return try result.get()
+    }
+
+    private static func lend<Result: Sendable>(
+        isMigrated: Bool, _ body: (TestDatabase) async throws -> Result
     ) async throws -> Result {
         let database = try await TestDatabase(
             TestCluster.shared.value, template: isMigrated ? TestCluster.template : "template0")
