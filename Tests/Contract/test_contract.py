@@ -1765,3 +1765,15 @@ def test_who_reads_a_single_alarm_is_logged_with_the_reason(
     assert [access["reason"] for access in accesses] == ["Nachtdienst", "Rückfrage", None]
     assert pages(auditor, "/v1/access-log", actor=accesses[0]["actor"]["token"], limit=1) == accesses
     assert pages(auditor, "/v1/access-log", to=accesses[-1]["accessed_at"]) == []
+
+
+def test_a_shift_is_told_what_it_takes_over(site: Site, other_site: Site) -> None:
+    open_alarm, closed = raise_alarm(site), raise_alarm(site, pattern="kicking")
+    observer = site.client("observer")
+    call(observer, "POST", f"/v1/alarms/{closed['id']}/close", 200)
+
+    handover = call(observer, "GET", "/v1/handover", 200)
+
+    assert handover["open"] == {"count": 1, "items": [open_alarm]}
+    assert call(observer, "GET", f"/v1/handover?site={site.id}", 200)["site"] == site.id
+    refused(observer, "GET", f"/v1/handover?site={other_site.id}", 404, "site.unknown")
