@@ -253,6 +253,7 @@ RETURN json_build_object(
     'access_log_days', site.access_log_days,
     'created_at', rfc3339(site.created_at));
 
+-- Without the live address: who reads that is logged, so lists, journal and stream do not show it.
 CREATE FUNCTION camera_document(camera cameras) RETURNS json
 LANGUAGE sql STABLE
 RETURN json_build_object(
@@ -263,12 +264,15 @@ RETURN json_build_object(
     'key', camera.key,
     'latitude', camera.latitude,
     'longitude', camera.longitude,
-    'live_url', camera.live_url,
     'operating_mode', camera.operating_mode,
     'operating_hours', camera.operating_hours,
     'installed_at', rfc3339(camera.installed_at),
     'removed_at', rfc3339(camera.removed_at),
     'created_at', rfc3339(camera.created_at));
+
+CREATE FUNCTION camera_with_live_url(camera cameras) RETURNS json
+LANGUAGE sql STABLE
+RETURN (camera_document(camera)::jsonb || jsonb_build_object('live_url', camera.live_url))::json;
 
 -- The note appears by its id: the journal keeps this document, and a note must stay erasable.
 -- Readers get the text from with_remarks.

@@ -29,6 +29,7 @@ extension API {
         add(.get, "/v1/cameras/{id}", for: ConfigurationRoles.readers) { api, call in
             try call.rejectParameters()
             let id = try call.id(CameraID.self, of: "camera")
+            try await api.log(.liveAddressRead, of: id, "camera", by: call)
             return try .found(
                 try await api.database.camera(id, only: call.site), resource: "camera")
         }

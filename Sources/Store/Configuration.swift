@@ -75,26 +75,33 @@ struct ConfigurationTable {
     let table: String
     /// What the journal keeps: no free text.
     let journaled: String
-    /// What readers see.
+    /// What lists show.
+    let listed: String
+    /// What whoever reads or changes the one resource gets.
     let document: String
     /// Lists are ordered by it, newest first.
     let time: String
 
-    init(name: String, table: String, document: String? = nil, time: String = "t.created_at") {
+    init(
+        name: String, table: String, listed: String? = nil, document: String? = nil,
+        time: String = "t.created_at"
+    ) {
         self.name = name
         self.table = table
         journaled = "\(name.replacing("-", with: "_"))_document(t)"
-        self.document = document ?? journaled
+        self.listed = listed ?? journaled
+        self.document = document ?? self.listed
         self.time = time
     }
 
     static let sites = ConfigurationTable(name: "site", table: "sites")
     static let areas = ConfigurationTable(name: "area", table: "areas")
-    static let cameras = ConfigurationTable(name: "camera", table: "cameras")
+    static let cameras = ConfigurationTable(
+        name: "camera", table: "cameras", document: "camera_with_live_url(t)")
     static let nodes = ConfigurationTable(name: "node", table: "nodes")
     static let modeWindows = ConfigurationTable(
         name: "mode-window", table: "mode_windows",
-        document: "with_remarks(mode_window_document(t))", time: "t.starts_at")
+        listed: "with_remarks(mode_window_document(t))", time: "t.starts_at")
     static let interruptions = ConfigurationTable(
         name: "interruption", table: "interruptions", time: "t.starts_at")
 
@@ -240,7 +247,7 @@ extension Database {
         var query = query
         let isSites = table.table == ConfigurationTable.sites.table
         let statement = query.page(
-            request, of: table.table, document: table.document, time: table.time, id: "t.id",
+            request, of: table.table, document: table.listed, time: table.time, id: "t.id",
             idType: isSites ? "text" : "uuid")
         let results = try await read([statement])
         do throws(PostgreSQLError) {
