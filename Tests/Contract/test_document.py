@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import yaml
 from contract import DOCUMENT, OPERATIONS, Operation, pointer, problems_of, resolve
 from openapi_spec_validator import validate
+from server_under_test import ROOT
 
 OPEN = {"/livez", "/readyz", "/openapi.json"}
 
@@ -39,6 +43,22 @@ def described_examples() -> list[tuple[str, object, str]]:
 
 
 EXAMPLES = described_examples()
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Refuses a name that stands twice in one mapping, as the server's own parser does."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [self.construct_object(key, deep=True) for key, _ in node.value]
+        repeated = {name for name in names if names.count(name) > 1}
+        assert not repeated, f"{node.start_mark}: {repeated} stand twice"
+        return super().construct_mapping(node, deep)
+
+
+def test_the_document_names_nothing_twice() -> None:
+    text = (ROOT / "openapi" / "openapi.yaml").read_text()
+
+    assert yaml.load(text, Loader=StrictLoader) == DOCUMENT
 
 
 def test_the_document_is_valid() -> None:
