@@ -76,8 +76,8 @@ def test_every_count_of_a_friday_night_agrees_with_the_script(binary: Path) -> N
         many_steps(night)
         incidents(night)
         interventions(night)
-        shift_change(night)
         evidence(night)
+        shift_change(night)
         labels(night)
         readings(night)
 
@@ -558,6 +558,24 @@ def shift_change(night: Night) -> None:
         tally.count("shift.started")
         night.do(who, "POST", f"/v1/shifts/{shift['id']}/end")
         tally.count("shift.ended")
+    left = night.do("Clara", "GET", f"/v1/handover?site={SITE}")
+    rings = [
+        alarm
+        for alarm in tally.alarms.values()
+        if alarm["operating_mode"] == "production" and not alarm["late"]
+    ]
+    assert {part: left[part]["count"] for part in left if part not in ("site", "at")} == {
+        "open": sum(alarm["handling"] != "closed" for alarm in rings),
+        "overdue": sum(alarm["overdue"] and alarm["handling"] == "new" for alarm in rings),
+        "shelved": 0,
+        "floods": 1,
+        "blind": 1,
+        "lost_nodes": 0,
+        "interruptions": 0,
+        "holds_due": 1,
+    }
+    assert left["blind"]["items"][0]["camera"] == night.cameras[NODES - 1]
+
     held = [id for id, alarm in tally.alarms.items() if alarm["handling"] == "acknowledged"]
     former = {
         item["id"]: item["acknowledged_by"]["token"]
@@ -582,7 +600,7 @@ def evidence(night: Night) -> None:
         (scenes[0][0]["camera"], "ST/0815/26"),
         (night.cameras[0], "ST/0816/26"),
     ):
-        new = {"camera": camera, "case_number": case_number, "holder": "PHM Keller"} | about
+        new = {"camera": camera, "case_number": case_number, "review_at": ago(-3_600)} | about
         holds.append(night.do("Anna", "POST", "/v1/evidence-holds", new, 201)["id"])
         tally.count("hold.created")
         tally.holds[holds[-1]] = {
