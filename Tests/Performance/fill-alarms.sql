@@ -123,7 +123,7 @@ SELECT site, id,
     1, (n % 5 < 2)::integer,
     CASE WHEN n % 99991 = 6 THEN received_at END, received_at
 FROM (SELECT a.*, row_number() OVER (ORDER BY raised_at, id) AS n FROM alarms a) a
-WHERE n % 5 = 0;
+WHERE n / 7 % 5 = 0;
 
 INSERT INTO interventions (site, id, incident, immediate, precinct, unit, status, dispatched_at,
     arrived_at, arrival_source, completed_at, cancelled_at, created_at)
