@@ -19,13 +19,13 @@ RETURN (
     ) AS before);
 
 -- The spans of the schedule that begin on these local days, unclipped; they may overlap.
--- Around a change of clocks they are as much longer or shorter as the night is.
+-- Around a change of clocks they are as much longer or shorter as the night is. One that begins in
+-- the hour that the clocks skip and would end before it begins is none.
 CREATE FUNCTION schedule_spans(schedule json, zone text, first date, last date)
 RETURNS TABLE (starts_at timestamptz, ends_at timestamptz)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT first_instant(day + start, zone),
-        ((day + CASE WHEN finish <= start THEN 1 ELSE 0 END) + finish) AT TIME ZONE zone
+    SELECT span.starts_at, span.ends_at
     FROM (
         SELECT entry -> 'days' AS days, (entry ->> 'from')::time AS start,
             (entry ->> 'to')::time AS finish
@@ -34,7 +34,12 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (
         SELECT first + number AS day FROM generate_series(0, last - first) AS number
     ) AS dates
-    WHERE (ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow FROM day)]
+    CROSS JOIN LATERAL (
+        SELECT first_instant(day + start, zone) AS starts_at,
+            ((day + CASE WHEN finish <= start THEN 1 ELSE 0 END) + finish) AT TIME ZONE zone
+                AS ends_at
+    ) AS span
+    WHERE span.starts_at < span.ends_at AND (ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow FROM day)]
         IN (SELECT json_array_elements_text(days));
 END;
 
@@ -148,6 +153,12 @@ ALTER TABLE cameras
 -- Ingest looks for all cameras that ever had a key.
 CREATE INDEX cameras_by_key ON cameras (site, key);
 
+-- Of two rows put in at once that exclude each other, each may wait for the other to end. Counted
+-- before instead of after, the second waits before it is there.
+DROP TRIGGER configuration_changed ON cameras;
+CREATE TRIGGER configuration_changed BEFORE INSERT OR UPDATE ON cameras
+    FOR EACH STATEMENT EXECUTE FUNCTION count_configuration_change();
+
 -- A time in which a camera, or the whole site, works in another mode, whatever the nodes say: a
 -- staged scene, an exercise.
 CREATE TABLE mode_windows (
@@ -178,7 +189,8 @@ GRANT UPDATE (ends_at, ended_at, revision) ON mode_windows TO leitstand;
 CREATE INDEX mode_windows_by_age ON mode_windows (site, starts_at, id);
 -- Ingest asks for those that are not over.
 CREATE INDEX mode_windows_by_end ON mode_windows (site, ends_at);
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE ON mode_windows
+-- Before, as of cameras.
+CREATE TRIGGER configuration_changed BEFORE INSERT OR UPDATE ON mode_windows
     FOR EACH STATEMENT EXECUTE FUNCTION count_configuration_change();
 
 -- A time in which somebody ordered a camera, an area or the whole site not to be watched.
@@ -221,7 +233,10 @@ BEGIN
     LOCK TABLE detections IN SHARE MODE;
     RETURN EXISTS (SELECT FROM detections d WHERE d.site = time_zone_is_fixed.site)
         -- Retention leaves these.
-        OR EXISTS (SELECT FROM alarms a WHERE a.site = time_zone_is_fixed.site);
+        OR EXISTS (SELECT FROM alarms a WHERE a.site = time_zone_is_fixed.site)
+        OR EXISTS (SELECT FROM incidents i WHERE i.site = time_zone_is_fixed.site)
+        -- One that is under way sees by itself that the zone has changed.
+        OR EXISTS (SELECT FROM imports i WHERE i.site = time_zone_is_fixed.site);
 END
 $$;
 

@@ -254,9 +254,47 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        """
+        INSERT INTO incidents (site, id, category, occurred_at, recognised_at, source,
+            operating_mode, created_at)
+        VALUES ('mannheim', gen_random_uuid(), 'hazard_prevention', now(), now(), 'observer',
+            'production', now())
+        """,
+        """
+        INSERT INTO imports (site, id, format, file_hash, partial, incident_count,
+            intervention_count, known_count, refused_count, created_at)
+        VALUES ('mannheim', gen_random_uuid(), 'csv', '\\x00', false, 0, 1, 0, 0, now())
+        """,
+    ])
+    func `keeps its time zone once a matter or an import is recorded`(record: String)
+        async throws
+    {
+        try await withSites { database, instance, site, other in
+            func move(_ site: SiteID) async throws -> ChangeOutcome {
+                var change = SiteChange()
+                change.timeZone = "Europe/Vienna"
+                let wanted = change
+                return try await instance.run { database in
+                    try await database.changeSite(
+                        site, only: nil, if: .any, to: wanted, by: author, at: now)
+                }
+            }
+            try await database.query(record)
+
+            let mine = try await move(site.id)
+            let others = try await move(other.id)
+
+            guard case (.refused(.timeZoneFixed), .changed) = (mine, others) else {
+                Issue.record("\(mine), \(others)")
+                return
+            }
+        }
+    }
+
     // MARK: The revision of all
 
-    @Test(arguments: ["sites", "cameras", "nodes", "site_patterns"])
+    @Test(arguments: ["sites", "cameras", "nodes", "site_patterns", "mode_windows"])
     func `moves the revision that ingest watches with each change`(table: String) async throws {
         try await withSites { database, _, _, _ in
             let revision = "SELECT revision FROM configuration"
