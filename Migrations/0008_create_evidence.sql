@@ -410,18 +410,25 @@ LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE
         'WITH due AS (' || due || '),
+        -- An alarm may have taken it only after it was stored.
+        taken AS (
+            SELECT d.*, coalesce(d.alarm, p.alarm) AS taken_by
+            FROM due d
+            LEFT JOIN preceding_detections p
+                ON p.site = d.site AND p.occurred_at = d.occurred_at AND p.id = d.id
+        ),
         keys AS (
             INSERT INTO detection_keys
-            SELECT site, id, occurred_at, content_hash, alarm, counted_only FROM due
+            SELECT site, id, occurred_at, content_hash, taken_by, counted_only FROM taken
             ON CONFLICT DO NOTHING
         ), counts AS (
             INSERT INTO deleted_detection_counts
             SELECT site, camera, pattern, operating_mode, model,
                 date_trunc(''hour'', occurred_at, ''UTC''),
                 date_trunc(''hour'', received_at, ''UTC''),
-                late, counted_only, alarm IS NOT NULL,
+                late, counted_only, taken_by IS NOT NULL,
                 least(floor(confidence * 10), 9)::smallint, count(*), $1
-            FROM due
+            FROM taken
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
         ), settled AS (
             SELECT id, occurred_at, is_held(camera, pattern, occurred_at) AS held FROM due
@@ -655,10 +662,12 @@ BEGIN
     FOR retiring IN SELECT r.name FROM retiring_partitions r LOOP
         BEGIN
             RETURN QUERY EXECUTE format(
-                'SELECT asked.ordinal, d.content_hash, d.alarm, d.counted_only
+                'SELECT asked.ordinal, d.content_hash, coalesce(d.alarm, p.alarm), d.counted_only
                 FROM unnest($1, $2, $3) WITH ORDINALITY AS asked (site, id, occurred_at, ordinal)
                 JOIN %I d ON d.site = asked.site AND d.occurred_at = asked.occurred_at
-                    AND d.id = asked.id', retiring)
+                    AND d.id = asked.id
+                LEFT JOIN preceding_detections p ON p.site = d.site
+                    AND p.occurred_at = d.occurred_at AND p.id = d.id', retiring)
             USING sites, ids, times;
         EXCEPTION
             WHEN undefined_table THEN NULL;
@@ -770,9 +779,24 @@ CREATE FUNCTION label_scenes(label labels)
 RETURNS TABLE (camera uuid, pattern text, starts_at timestamptz, ends_at timestamptz)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT a.camera, a.pattern, a.started_at, a.last_detection_at + interval '1 microsecond'
+    -- All that the alarm counts. A node's clock may be ahead of ours, by which the alarm's own times
+    -- are.
+    SELECT a.camera, a.pattern, least(a.started_at, min(counted.occurred_at)),
+        greatest(a.last_detection_at, max(counted.occurred_at)) + interval '1 microsecond'
     FROM alarms a
+    LEFT JOIN LATERAL (
+        SELECT d.occurred_at FROM detections_of_alarm(a.site, a.id) d
+        UNION ALL
+        -- What retention has taken of them.
+        SELECT p.occurred_at FROM preceding_detections p
+        WHERE p.site = a.site AND p.alarm = a.id
+        UNION ALL
+        SELECT k.occurred_at FROM held_detections k
+        WHERE k.camera = a.camera AND k.alarm = a.id
+            AND k.occurred_at BETWEEN a.started_at AND a.last_detection_at + interval '5 minutes'
+    ) AS counted ON true
     WHERE label.kind = 'alarm' AND a.site = label.site AND a.id = label.subject
+    GROUP BY a.camera, a.pattern, a.started_at, a.last_detection_at
     UNION ALL
     -- As far around a missed matter as an alarm would have counted as its detection.
     SELECT c.camera, i.pattern, i.occurred_at - interval '60 seconds',
@@ -833,7 +857,10 @@ BEGIN ATOMIC
                         'confidence', s.confidence,
                         'occurred_at', rfc3339(s.occurred_at),
                         'ended_at', rfc3339(s.ended_at),
-                        'raised', s.alarm IS NOT NULL,
+                        'raised', s.alarm IS NOT NULL OR EXISTS (
+                            SELECT FROM preceding_detections p
+                            WHERE p.site = s.site AND p.occurred_at = s.occurred_at
+                                AND p.id = s.id),
                         'boxes', s.payload -> 'boxes',
                         'keypoints', s.payload -> 'keypoints',
                         'track', s.payload -> 'track',

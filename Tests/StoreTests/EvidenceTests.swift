@@ -144,6 +144,35 @@ private let hour: Duration = .seconds(3_600)
         }
     }
 
+    @Test func `are known again as their alarm's, which was raised only after them`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let rule = NewRule(
+                site: site.id, pattern: .hitting, confidenceMin: 0.5, detectionsMin: 2,
+                detectionsWindow: .seconds(60), quiet: .seconds(30), priority: .medium,
+                escalateAfter: nil)
+            _ = try await instance.run { database in
+                try await database.createRule(rule, by: DemonstrationSite.author, at: now)
+            }
+            var first = try await submit(hour * 100, site, instance)
+            let second = site.detection(at: first.occurredAt + .seconds(1))
+            guard case .created(let alarm?) = try await instance.submit(second) else {
+                Issue.record("no alarm")
+                return
+            }
+            try await runRetention(instance)
+            #expect(try await count("detections", database) == 0)
+
+            first.receivedAt = now
+            #expect(try await instance.submit(first) == .duplicate(alarm))
+            #expect(
+                try await database.number(
+                    "SELECT sum(detections)::bigint FROM deleted_detection_counts WHERE alarmed")
+                    == 2)
+        }
+    }
+
     @Test func `say from when on they are complete`() async throws {
         try await withSite { database, instance, site in
             _ = try await submit(hour * 100, site, instance)

@@ -82,6 +82,57 @@ import Testing
         }
     }
 
+    @Test func `have all that their alarm counts, before its raise and ahead of our clock too`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let rule = NewRule(
+                site: site.id, pattern: .hitting, confidenceMin: 0.5, detectionsMin: 3,
+                detectionsWindow: .seconds(10), quiet: .seconds(30), priority: .medium,
+                escalateAfter: nil)
+            _ = try await instance.run { database in
+                try await database.createRule(rule, by: DemonstrationSite.author, at: now)
+            }
+            let begin = now - .seconds(2 * 3_600)
+            let counted = [
+                site.detection(at: begin), site.detection(at: begin + .seconds(4)),
+                // The node's clock is a minute ahead.
+                site.detection(at: begin + .seconds(70), receivedAt: begin + .seconds(10)),
+            ]
+            // Too early for the rule's window, and of another pattern.
+            let others = [
+                site.detection(at: begin - .seconds(60)),
+                site.detection(pattern: .kicking, at: begin + .seconds(5)),
+            ]
+            _ = try await instance.submit(others)
+            var outcomes: [IngestOutcome] = []
+            for detection in counted { outcomes.append(try await instance.submit(detection)) }
+            guard case .created(let alarm?) = outcomes[2] else {
+                Issue.record("\(outcomes)")
+                return
+            }
+            try await judge(alarm, .confirm(note: nil), instance)
+
+            let fresh = try await labels(instance)
+            try await database.query("UPDATE sites SET retention_hours = 1")
+            try await instance.run { database in while try await database.deleteDue() {} }
+            #expect(try await database.number("SELECT count(*) FROM detections") == 0)
+            let later = try await labels(instance)
+
+            for page in [fresh, later] {
+                let documents = try page.documents.map { try JSON.parse($0) }
+                #expect(documents.count == 1)
+                let seen = documents.first?["detections"]?.asArray ?? []
+                #expect(seen.map { $0["id"]?.asString } == counted.map(\.id.description))
+                #expect(seen.map { $0["raised"]?.asBool } == [true, true, true])
+            }
+            #expect(try await database.number("SELECT count(*) FROM evidence_holds") == 1)
+            #expect(try await database.number("SELECT count(*) FROM held_detections") == 3)
+        }
+    }
+
     @Test func `go on by position, and pin their detections once`() async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
