@@ -81,6 +81,62 @@ import Testing
         }
     }
 
+    @Test func `of two assignments to different positions at once one wins`() async throws {
+        try await withAlarms(8) { database, instance, _, alarms in
+            try await givePositions(in: database)
+            let authors = [DemonstrationSite.observer(1), DemonstrationSite.observer(2)]
+
+            for alarm in alarms {
+                async let first = take(
+                    .assign(position: "Platz 1", from: nil), on: alarm, by: authors[0],
+                    in: instance, loop: 0)
+                async let second = take(
+                    .assign(position: "Platz 2", from: nil), on: alarm, by: authors[1],
+                    in: instance, loop: 1)
+
+                switch (try await first, try await second) {
+                case (.done, .refused(let refusal, let current, _)):
+                    #expect(try text(current, "position") == "Platz 1")
+                    #expect(refusal.holder == actor(authors[0]))
+                    #expect(refusal.since == now)
+                case (.refused(let refusal, let current, _), .done):
+                    #expect(try text(current, "position") == "Platz 2")
+                    #expect(refusal.holder == actor(authors[1]))
+                    #expect(refusal.since == now)
+                case let other: Issue.record("\(other)")
+                }
+            }
+        }
+    }
+
+    @Test func `of two verdicts at once both are kept`() async throws {
+        try await withAlarms(4) { database, instance, _, alarms in
+            for alarm in alarms {
+                async let first = take(
+                    .confirm(), on: alarm, by: DemonstrationSite.observer(1), in: instance)
+                async let second = take(
+                    .dismiss(.play, note: nil), on: alarm, by: DemonstrationSite.observer(2),
+                    in: instance, loop: 1)
+                _ = try await (first, second)
+            }
+
+            let kept = try await database.number(
+                """
+                SELECT count(*) FROM (SELECT FROM verdicts GROUP BY alarm
+                    HAVING count(DISTINCT verdict) = 2 AND max(ordinal) = 2) alarms
+                """)
+            #expect(kept == 4)
+        }
+    }
+
+    private func givePositions(in database: TestDatabase) async throws {
+        _ = try await database.query(
+            """
+            INSERT INTO observer_positions (site, name, ordinal)
+            VALUES ('mannheim', 'Platz 1', 1), ('mannheim', 'Platz 2', 2)
+            """)
+    }
+
     private func actor(_ author: Author) -> ActorID { ActorID(author.token.description) }
 
     // MARK: Many at once
@@ -90,6 +146,7 @@ import Testing
         seed: UInt64
     ) async throws {
         try await withAlarms(20) { database, instance, _, alarms in
+            try await givePositions(in: database)
             var generator = SplitMix64(seed: seed)
             let plan = (0..<200).map { number in
                 let observer = Int.random(in: 0..<3, using: &generator)
@@ -120,7 +177,9 @@ import Testing
                 """
                 SELECT subject::uuid, event, actor, role, request_id, occurred_at, ordinal
                 FROM journal JOIN positions USING (change)
-                WHERE actor IS NOT NULL AND event LIKE 'alarm.%' ORDER BY position, ordinal
+                WHERE actor IS NOT NULL AND event LIKE 'alarm.%'
+                    AND event <> 'alarm.annunciated'
+                ORDER BY position, ordinal
                 """)
             for row in 0..<journal.rowCount {
                 let request = try journal.text(row, 4)
@@ -146,13 +205,24 @@ import Testing
     }
 
     private func randomStep(using generator: inout SplitMix64) -> AlarmStep {
-        switch Int.random(in: 0..<8, using: &generator) {
+        let position = "Platz \(Int.random(in: 1...2, using: &generator))"
+        let hours = Int64.random(in: 1...20, using: &generator)
+        let holder = Int.random(in: 0..<3, using: &generator)
+        return switch Int.random(in: 0..<14, using: &generator) {
         case 0, 1: .acknowledge
         case 2: .release
         case 3: .confirm()
         case 4: .dismiss(Bool.random(using: &generator) ? .play : .crowd, note: nil)
         case 5: .comment(text: "gesehen")
         case 6: .close
+        case 7: .takeOver(from: nil)
+        case 8:
+            .takeOver(from: actor(DemonstrationSite.observer(holder)))
+        case 9: .assign(position: position, from: nil)
+        case 10: .assign(position: position, from: "Platz 1")
+        case 11:
+            .shelve(.make(at: now), until: now + .seconds(hours * 3_600), reason: "Aufbau")
+        case 12: .unshelve
         default: .reopen
         }
     }
@@ -164,7 +234,8 @@ import Testing
             """
             SELECT id, handling, coalesce(acknowledged_by, closed_by),
                 coalesce(acknowledged_at, closed_at), verdict, dismissal_reason, judged_by,
-                judged_at
+                judged_at, taken_over_from, position, assigned_by, assigned_at, shelving,
+                shelved_until
             FROM alarms
             """)
         #expect(rows.rowCount == states.count)
@@ -179,6 +250,15 @@ import Testing
             #expect(try rows.textIfPresent(row, 5) == reason(of: state.judgement?.verdict))
             #expect(judge?.description == state.judgement?.by.description)
             #expect(try rows.timeIfPresent(row, 7) == state.judgement?.at)
+            let former: TokenID? = try rows.idIfPresent(row, 8)
+            let assigner: TokenID? = try rows.idIfPresent(row, 10)
+            let shelving: ShelvingID? = try rows.idIfPresent(row, 12)
+            #expect(former?.description == state.takenOverFrom?.description)
+            #expect(try rows.textIfPresent(row, 9) == state.assignment?.position)
+            #expect(assigner?.description == state.assignment?.by.description)
+            #expect(try rows.timeIfPresent(row, 11) == state.assignment?.at)
+            #expect(shelving == state.shelving?.id)
+            #expect(try rows.timeIfPresent(row, 13) == state.shelving?.until)
         }
     }
 

@@ -4,7 +4,7 @@ import Testing
 
 @Suite struct `The role that the server works as` {
     private static let recorded = [
-        "journal", "positions", "remarks", "detections", "detections_default",
+        "journal", "positions", "remarks", "verdicts", "detections", "detections_default",
         "detections_20261124", "incident_ledger", "intervention_ledger",
     ]
 
