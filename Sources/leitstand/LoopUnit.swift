@@ -28,6 +28,9 @@ final class LoopUnit {
     /// How long past its period a detection is kept at most, if the server runs.
     private static let retentionInterval: Duration = .seconds(600)
 
+    /// How soon rows of the ledger know their positions; until then as-of questions look them up.
+    private static let settlingInterval: Duration = .seconds(10)
+
     /// Accesses are kept for days; this often those are deleted whose time is up.
     private static let expiryInterval: Duration = .seconds(3_600)
 
@@ -68,6 +71,11 @@ final class LoopUnit {
         Task {
             await self.repeatedly("marking stale alarms", each: Self.staleInterval, on: loop) {
                 (database) async throws(StoreError) in try await database.markStaleAlarms()
+            }
+        }
+        Task {
+            await self.repeatedly("settling the ledger", each: Self.settlingInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.settleLedger()
             }
         }
         Task { await self.makePartitions(on: loop) }
