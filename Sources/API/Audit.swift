@@ -34,7 +34,9 @@ extension API {
             var filter = AccessFilter()
             filter.site = try query.site(for: call)
             filter.actions = query.anyOf("action", AccessAction.self)
-            filter.subject = query.value("subject", expected: "a UUID") { UUID($0) }
+            filter.subject = query.value("subject", expected: "a UUID or a metric") {
+                UUID($0)?.description ?? Metric(rawValue: $0)?.rawValue
+            }
             filter.actor = query.id("actor")
             filter.roles = query.anyOf("role", Role.self)
             filter.from = query.time("from")

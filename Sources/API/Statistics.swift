@@ -45,6 +45,9 @@ extension API {
             let question = try query.question(of: metric, for: call)
             try query.finish()
             guard let question else { preconditionFailure("a missing period is a fault") }
+            let isKnown = try await api.database.logReading(
+                of: metric, at: question.site, by: call.author(), at: call.receivedAt)
+            guard isKnown else { throw Problem.unknown("site") }
             switch try await api.database.answer(question, at: call.receivedAt) {
             case .answer(let answer):
                 switch format {

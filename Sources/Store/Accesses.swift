@@ -9,15 +9,18 @@ public enum AccessAction: String, Sendable, CaseIterable {
     case holdRead = "hold.read"
     /// Of a camera's live address.
     case liveAddressRead = "live-address.read"
+    /// Of a metric's figures; the subject is the metric.
+    case statisticsRead = "statistics.read"
 
-    /// Where what is read is kept.
-    fileprivate var table: String {
+    /// Where what is read is kept; nil: it is no single thing.
+    fileprivate var table: String? {
         switch self {
         case .alarmRead: "alarms"
         case .incidentRead: "incidents"
         case .interventionRead: "interventions"
         case .holdRead: "evidence_holds"
         case .liveAddressRead: "cameras"
+        case .statisticsRead: nil
         }
     }
 }
@@ -68,7 +71,8 @@ public enum AccessOutcome: Sendable {
 public struct AccessFilter: Sendable {
     public var site: SiteID?
     public var actions: [AccessAction]?
-    public var subject: UUID?
+    /// An id, or a metric.
+    public var subject: String?
     public var actor: TokenID?
     public var roles: [Role]?
     /// Half-open, by `accessed_at`.
@@ -81,10 +85,13 @@ public struct AccessFilter: Sendable {
 extension Database {
     /// Records that somebody is about to read something; whoever cannot be recorded reads nothing.
     public func log(_ access: Access) async throws(StoreError) -> AccessOutcome {
+        guard let table = access.action.table else {
+            preconditionFailure("\(access.action) is logged by site")
+        }
         let log = Statement(
             """
             SELECT log_access(t.site, $3, $4, $1::uuid::text, $5, $6, $7, $8, $9)
-            FROM \(access.action.table) t
+            FROM \(table) t
             WHERE t.id = $1 AND ($2::text IS NULL OR t.site = $2)
             """,
             .uuid(PostgreSQLUUID(access.subject)), .text(access.site?.description),
@@ -108,13 +115,42 @@ extension Database {
         }
     }
 
+    /// Records that somebody is about to read a metric's figures of a site, or of all. No site wants
+    /// a reason for it: there is nobody in them.
+    ///
+    /// - Returns: whether there is such a site.
+    public func logReading(
+        of metric: Metric, at site: SiteID?, by reader: Author, at instant: Timestamp
+    ) async throws(StoreError) -> Bool {
+        let log = Statement(
+            """
+            INSERT INTO accesses
+                (site, id, accessed_at, action, subject, actor, role, request_id)
+            SELECT s.id, $2, $3, $4, $5, $6, $7, $8 FROM sites s
+            WHERE $1::text IS NULL OR s.id = $1
+            """,
+            .text(site?.description), .uuid(PostgreSQLUUID(.v7(at: instant))), .time(instant),
+            .text(AccessAction.statisticsRead.rawValue), .text(metric.rawValue),
+            .uuid(reader.token), .text(reader.role.rawValue), .text(reader.requestID))
+        do throws(PostgreSQLError) {
+            let results = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute([Self.begin, log, Self.commit])
+            }
+            try QueryResult.requireCommit(results[2])
+            return results[1].affectedRows > 0
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     public func accesses(_ filter: AccessFilter, _ request: PageRequest)
         async throws(StoreError) -> Page
     {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.action", anyOf: filter.actions)
-        query.filter("t.subject", filter.subject.map { .text($0.description) })
+        query.filter("t.subject", filter.subject.map { .text($0) })
         query.filter("t.actor", filter.actor.map { .uuid($0) })
         query.filter("t.role", anyOf: filter.roles)
         query.filter("t.accessed_at", from: filter.from, to: filter.to)

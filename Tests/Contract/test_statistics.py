@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import subprocess
 from typing import Any
 
 import httpx
 import pytest
 from contract import call, refused
-from server_under_test import Site
+from server_under_test import Server, Site, environment, place_of_data
 
 PERIOD = {"from": "2026-03-01", "to": "2026-05-01"}
 
@@ -172,6 +173,30 @@ def test_a_bad_question_is_told_what_would_be_right(
     )
 
     assert [e for e in problem["errors"] if e["parameter"] == parameter and says in e["detail"]]
+
+
+def test_each_reading_is_in_the_access_log(site: Site) -> None:
+    ask(site, "arrival-times")
+
+    auditor = site.client("auditor")
+    for parameters in ({"action": "statistics.read"}, {"subject": "arrival-times"}):
+        log = call(auditor, "GET", "/v1/access-log", 200, params={"site": site.id} | parameters)
+        assert [(a["subject"], a["actor"]["role"]) for a in log["items"]] == [
+            ("arrival-times", "statistician")
+        ]
+        assert (log["items"][0]["reason"], log["items"][0]["shift"]) == (None, None)
+
+
+def test_the_ledger_agrees_with_the_journal(server: Server, site: Site) -> None:
+    matter = incident(site, "2026-03-10T12:00:00Z")
+    intervention(site, matter, "2026-03-10T12:00:10Z")
+
+    command = [str(server.binary), "verify", "statistics"]
+    command += place_of_data(server.data_dir, server.database)
+    finished = subprocess.run(command, env=environment(), capture_output=True, text=True)
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout == "the ledger agrees with the journal\n"
 
 
 def test_what_is_not_there_or_of_another_site_is_unknown(site: Site) -> None:
