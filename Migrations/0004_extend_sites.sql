@@ -39,8 +39,9 @@ BEGIN ATOMIC
             ((day + CASE WHEN finish <= start THEN 1 ELSE 0 END) + finish) AT TIME ZONE zone
                 AS ends_at
     ) AS span
-    WHERE span.starts_at < span.ends_at AND (ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow FROM day)]
-        IN (SELECT json_array_elements_text(days));
+    WHERE span.starts_at < span.ends_at
+        AND (ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[extract(isodow FROM day)]
+            IN (SELECT json_array_elements_text(days));
 END;
 
 -- Whether the schedule holds at an instant. None: always.

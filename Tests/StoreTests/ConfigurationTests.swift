@@ -280,7 +280,13 @@ import Testing
                         site, only: nil, if: .any, to: wanted, by: author, at: now)
                 }
             }
-            try await database.query(record)
+            try await database.session { connection, _ in
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+                    Statement(record), Statement("SELECT append_position(currval('changes'))"),
+                    Statement("COMMIT"),
+                ])
+            }
 
             let mine = try await move(site.id)
             let others = try await move(other.id)
