@@ -9,7 +9,8 @@ extension API {
     static let stepsMax = 500
 
     func addAlarmSteps() {
-        for form in StepForm.all {
+        // Confirming by itself may name the incident too.
+        for form in StepForm.all where form.name != "confirm" {
             add(.post, "/v1/alarms/{id}/\(form.name)", for: Self.observers) { api, call in
                 try call.rejectParameters()
                 let id = try call.id(AlarmID.self, of: "alarm")
@@ -21,6 +22,14 @@ extension API {
                 return .json(result.alarm ?? [])
             }
         }
+        add(.post, "/v1/alarms/{id}/confirm", for: Self.observers) { api, call in
+            try call.rejectParameters()
+            let id = try call.id(AlarmID.self, of: "alarm")
+            let (note, matter) = try call.optionalBody { reader in
+                (reader.optionalNote(), reader.optionalObject("incident") { MatterOfAlarm(&$0) })
+            }
+            return try await api.confirm(id, note: note, matter: matter, for: call)
+        }
         add(.post, "/v1/alarms/steps", for: Self.observers) { api, call in
             try call.rejectParameters()
             guard case .array(let items) = try call.json() else {
@@ -29,6 +38,33 @@ extension API {
                 ])
             }
             return try await api.take(items, for: call)
+        }
+    }
+
+    private func confirm(
+        _ id: AlarmID, note: String?, matter: MatterOfAlarm?, for call: Call
+    ) async throws -> Response {
+        guard let matter else {
+            let result = try await database.apply(
+                .confirm(note: note), note: nil, to: id, only: call.site, by: call.author(),
+                at: call.receivedAt)
+            if let problem = Problem(result, at: "") { throw problem }
+            return .json(result.alarm ?? [])
+        }
+        let result = try await database.confirm(
+            id, note: note, matter: matter, only: call.site, by: call.author(),
+            at: call.receivedAt)
+        switch result {
+        case .done(let alarm, let incident):
+            // The alarm is an object; its incident joins it as its last member.
+            return .json(alarm.dropLast() + Array(",\"incident\":\"\(incident)\"}".utf8))
+        case .notConfirmed(let step):
+            throw Problem(step, at: "") ?? Problem.unknown("alarm")
+        case .refused(.unknownIncident):
+            throw Problem.refusedMember(
+                422, "incident.unknown", "/incident/id", "must be an incident of the alarm's site")
+        case .refused(let obstacle):
+            throw Problem(obstacle, at: "/incident")
         }
     }
 
@@ -128,6 +164,22 @@ extension RequestedStep {
         reader.rejectUnknown()
         guard reader.isValid, let alarm, let step else { return nil }
         self.init(step.0, on: alarm, note: step.note)
+    }
+}
+
+extension MatterOfAlarm {
+    /// Reads `{"id": …}`, or a new incident that takes from the alarm what it does not say.
+    fileprivate init?(_ reader: inout ObjectReader) {
+        if reader.contains("id") {
+            let id = reader.required("id", expected: "an incident's id") { IncidentID($0) }
+            guard let id else { return nil }
+            self = .recorded(id)
+        } else {
+            let occurredAt = reader.optionalTime("occurred_at")
+            guard var new = NewIncident(&reader) else { return nil }
+            new.occurredAt = occurredAt
+            self = .new(new)
+        }
     }
 }
 

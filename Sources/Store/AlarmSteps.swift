@@ -119,7 +119,7 @@ struct StepDecision {
     private var alarms: [AlarmID: LockedAlarm] = [:]
     private var positions: Set<Position> = []
     /// The first that no row of the change has.
-    private var ordinal: Int32 = 1
+    private(set) var nextOrdinal: Int32 = 1
 
     enum Outcome {
         case unknown
@@ -287,24 +287,24 @@ struct StepDecision {
             event: step.event, site: site, subject: id.description, occurredAt: instant,
             author: author, reason: step.reason?.rawValue, remark: remark
         ).statements(
-            ordinal: ordinal, document: "alarm_document(t)", from: "alarms t WHERE t.id = $1",
+            ordinal: nextOrdinal, document: "alarm_document(t)", from: "alarms t WHERE t.id = $1",
             [.uuid(id)])
         if before.judgement != after.judgement, let judgement = after.judgement {
             statements.append(append(judgement, to: id, at: site, remark))
         }
         if let ended = before.ownShelving, ended != after.ownShelving {
             statements += NewShelving.end(
-                ended.id, of: site, by: author, at: instant, ordinal: ordinal + 1)
+                ended.id, of: site, by: author, at: instant, ordinal: nextOrdinal + 1)
         }
         if let begun = after.ownShelving, begun != before.ownShelving, let remark {
             statements += NewShelving(
                 id: begun.id, site: site, scope: .alarm(id), reason: remark.id, until: begun.until
-            ).statements(by: author, at: instant, ordinal: ordinal + 2)
+            ).statements(by: author, at: instant, ordinal: nextOrdinal + 2)
         }
         if case .unshelve = step {
             statements.append(annunciate(id))
         }
-        ordinal += Self.rowsMax
+        nextOrdinal += Self.rowsMax
     }
 
     private func update(
@@ -379,7 +379,7 @@ struct StepDecision {
     private func annunciate(_ id: AlarmID) -> Statement {
         Statement(
             "SELECT annunciate_alarms(currval('changes'), $1, ARRAY[$2::uuid], $3, $4, $5, $6)",
-            .int32(ordinal + 3), .uuid(id), .time(instant), .uuid(author.token),
+            .int32(nextOrdinal + 3), .uuid(id), .time(instant), .uuid(author.token),
             .text(author.role.rawValue), .text(author.requestID))
     }
 }

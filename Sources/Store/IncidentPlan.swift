@@ -25,6 +25,8 @@ public struct NewIncident: Sendable {
     /// When an observer saw it, if no recognitions say so.
     public var recognisedAt: Timestamp?
     public var pattern: BehaviourPattern?
+    /// Whether it has the pattern of its first alarm, where it names none.
+    public var takesPatternOfAlarm = false
     /// Nil: of its first alarm or camera.
     public var area: AreaID?
     /// Nil: as its first alarm says, else production.
@@ -242,7 +244,8 @@ struct IncidentCreation {
         }
         var incident = Incident(
             category: new.category, subcategory: new.subcategory,
-            occurredAt: new.occurredAt ?? alarms.first?.raisedAt ?? instant, pattern: new.pattern,
+            occurredAt: new.occurredAt ?? alarms.first?.raisedAt ?? instant,
+            pattern: new.pattern ?? (new.takesPatternOfAlarm ? alarms.first?.pattern : nil),
             area: new.area ?? alarms.first?.area ?? areaOfCamera,
             operatingMode: new.operatingMode ?? alarms.first?.incidentMode ?? .production,
             cameras: Set(new.cameras), outcomes: new.outcomes)

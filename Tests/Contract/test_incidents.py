@@ -9,7 +9,7 @@ import httpx
 import pytest
 from contract import call, refused
 from server_under_test import Server, Site, create_site
-from test_contract import pages, raise_alarm
+from test_contract import NO_ID, pages, raise_alarm
 
 
 def instant(seconds_ago: float) -> str:
@@ -236,3 +236,58 @@ def test_another_sites_incident_does_not_exist(
     problem = refused(observer, "POST", "/v1/interventions", 422, "body.invalid", json=body)
     assert problem["errors"][0]["code"] == "incident.unknown"
     other.close()
+
+
+def test_an_alarm_is_confirmed_with_its_incident_in_one_change(site: Site) -> None:
+    observer, auditor = site.client("observer"), site.client("auditor")
+    alarm, other = raise_alarm(site), raise_alarm(site, pattern="kicking")
+    matter = {"category": "criminal_offence", "outcomes": ["arrest"]}
+
+    confirmed = call(
+        observer, "POST", f"/v1/alarms/{alarm['id']}/confirm", 200, json={"incident": matter}
+    )
+
+    assert confirmed["verdict"] == "confirmed"
+    incident = call(observer, "GET", f"/v1/incidents/{confirmed['incident']}", 200)
+    assert incident["alarms"] == [alarm["id"]]
+    assert (incident["source"], incident["assessment"]) == ("automatic", "detected")
+    assert (incident["pattern"], incident["area"]) == (alarm["pattern"], alarm["area"])
+    assert incident["occurred_at"] == alarm["raised_at"]
+    entries = call(auditor, "GET", "/v1/audit", 200)["items"][:2]
+    assert [entry["event"] for entry in entries] == ["incident.created", "alarm.confirmed"]
+    assert len({entry["id"].split(".")[0] for entry in entries}) == 1
+
+    joined = call(
+        observer,
+        "POST",
+        f"/v1/alarms/{other['id']}/confirm",
+        200,
+        json={"note": "Dieselben.", "incident": {"id": incident["id"]}},
+    )
+    assert joined["incident"] == incident["id"]
+    both = call(observer, "GET", f"/v1/incidents/{incident['id']}", 200)
+    assert set(both["alarms"]) == {alarm["id"], other["id"]}
+
+
+def test_a_confirmation_whose_incident_is_refused_confirms_nothing(site: Site) -> None:
+    observer = site.client("observer")
+    alarm, taken = raise_alarm(site), raise_alarm(site, pattern="kicking")
+    path = f"/v1/alarms/{alarm['id']}/confirm"
+    matter = {"category": "criminal_offence"}
+    call(observer, "POST", f"/v1/alarms/{taken['id']}/confirm", 200, json={"incident": matter})
+
+    missing = {"incident": {"id": NO_ID}}
+    unknown = refused(observer, "POST", path, 422, "incident.unknown", json=missing)
+    assert unknown["errors"][0]["pointer"] == "/incident/id"
+    other = {"incident": matter | {"alarms": [taken["id"]]}}
+    refused(observer, "POST", path, 409, "alarm.in-other-incident", json=other)
+    wrong = {"incident": {"category": "noise", "id_": 1}}
+    faults = refused(observer, "POST", path, 422, "body.invalid", json=wrong)["errors"]
+    assert {fault["pointer"] for fault in faults} == {"/incident/category", "/incident/id_"}
+    later = {"incident": matter | {"occurred_at": instant(-7200)}}
+    faults = refused(observer, "POST", path, 422, "body.invalid", json=later)["errors"]
+    assert [fault["pointer"] for fault in faults] == ["/incident/occurred_at"]
+
+    assert call(observer, "GET", f"/v1/alarms/{alarm['id']}", 200)["verdict"] == "none"
+    call(observer, "POST", f"/v1/alarms/{alarm['id']}/close", 200)
+    refused(observer, "POST", path, 409, "alarm.already-closed", json={"incident": matter})
