@@ -25,7 +25,8 @@ extension Call {
     /// `Access-Reason`, percent-encoded UTF-8, as header fields are ASCII.
     fileprivate func accessReason() throws(Problem) -> String? {
         guard let value = request.fields.first(named: "access-reason") else { return nil }
-        guard let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
+        guard value.utf8.allSatisfy({ (0x21...0x7e).contains($0) }),
+            let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
             isLine(reason)
         else {
             let detail = "must be 1 to 500 characters of one line, percent-encoded"

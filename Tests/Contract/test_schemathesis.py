@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from contract import OPERATIONS
 from server_under_test import ROOT, Server, create, create_site
 
 HERE = Path(__file__).resolve().parent
@@ -47,6 +48,9 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "observer": server.create_token("observer", site=site.id),
         "node": server.create_token("node", site=site.id, node=site.node),
         "monitor": server.create_token("monitor"),
+        "auditor": server.create_token("auditor"),
+        "shift_supervisor": server.create_token("shift_supervisor", site=site.id),
+        "statistician": server.create_token("statistician", site=site.id),
     }
     site.close()
     known_ids = {
@@ -61,15 +65,24 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "postHeartbeat": site.node,
         "getAlarm": posted["alarm"],
         "listAlarmHistory": posted["alarm"],
+        "listVerdicts": posted["alarm"],
         "revokeToken": spare_token["id"],
     }
-    for step in ("acknowledge", "release", "confirm", "dismiss", "comment", "close", "reopen"):
-        known_ids[f"{step}Alarm"] = posted["alarm"]
+    for operation in OPERATIONS:
+        if operation.path.startswith("/v1/alarms/{id}/") and operation.method == "post":
+            known_ids[operation.definition["operationId"]] = posted["alarm"]
     known_members = {
         "createArea": {"site": site.id},
         "createCamera": {"site": site.id, "area": site.area},
         "changeCamera": {"area": site.area},
         "createNode": {"site": site.id},
+        "createModeWindow": {"site": site.id, "camera": site.camera},
+        "createInterruption": {"site": site.id, "camera": site.camera, "area": None},
+        "createRule": {"site": site.id},
+        "createIncident": {"site": site.id, "area": site.area, "cameras": [site.camera]},
+        "createShelving": {"site": site.id, "camera": site.camera},
+        "createEvidenceHold": {"camera": site.camera},
+        "startShift": {"site": site.id},
         "createToken": {
             "site": site.id,
             "node": site.node,
