@@ -178,11 +178,11 @@ BEGIN
         UPDATE remarks r SET text = NULL, salt = NULL
         WHERE r.text IS NOT NULL AND (erase.site IS NULL OR r.site = erase.site) AND r.id IN (
             SELECT j.remark FROM journal j WHERE j.subject = erase.id::text
-            UNION SELECT i.note FROM incidents i WHERE i.id = erase.id
-            UNION SELECT s.remark FROM shelvings s WHERE erase.id IN (s.id, s.alarm)
-            UNION SELECT s.remark FROM shifts s WHERE s.id = erase.id
-            UNION SELECT unnest(ARRAY[h.case_number, h.holder]) FROM evidence_holds h
-                WHERE h.id = erase.id);
+            -- Also what stood in a document once and has been replaced since.
+            UNION SELECT (member.value ->> 'remark')::uuid
+            FROM journal j CROSS JOIN LATERAL jsonb_each(j.document::jsonb) member
+            WHERE j.subject = erase.id::text AND jsonb_typeof(member.value) = 'object'
+                AND member.value ? 'remark');
         GET DIAGNOSTICS erased = ROW_COUNT;
         UPDATE accesses a SET reason = NULL
         WHERE a.subject = erase.id::text AND (erase.site IS NULL OR a.site = erase.site)

@@ -29,8 +29,10 @@ extension Database {
             let results = try await commit(reading: [erase]) { (read) throws(PostgreSQLError) in
                 if read[0].isNull(0, 0) { return nil }
                 count = try read[0].int64(0, 0)
+                // A subject of its own: the history of what was erased tells of that alone.
                 return JournalEntry(
-                    event: "erasure.completed", site: site, subject: id.description,
+                    event: "erasure.completed", site: site,
+                    subject: UUID.v7(at: instant).description,
                     occurredAt: instant, author: author,
                     remark: JournalEntry.Remark(id: .v7(at: instant), text: reason)
                 ).statements(

@@ -370,8 +370,10 @@ struct IncidentCorrection {
                 """, parameters: [.text(site), .uuid(id)] + incident.columns)
         ]
         if isNoteNew {
-            let remark = (change.note ?? nil).map {
-                JournalEntry.Remark(id: .v7(at: instant), text: $0)
+            // Two layers: whether the note changes, and whether there is one then.
+            var remark: JournalEntry.Remark?
+            if case .some(.some(let text)) = change.note {
+                remark = JournalEntry.Remark(id: .v7(at: instant), text: text)
             }
             if let remark { statements.append(remark.insertion(at: site)) }
             statements.append(
