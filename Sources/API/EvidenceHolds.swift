@@ -55,6 +55,7 @@ extension API {
         add(.get, "/v1/evidence-holds/{id}", for: Self.holdReaders) { api, call in
             try call.rejectParameters()
             let id = try call.id(HoldID.self, of: "hold")
+            try await api.log(.holdRead, of: id, "hold", by: call)
             return try .found(try await api.database.hold(id, only: call.site), resource: "hold")
         }
         add(.patch, "/v1/evidence-holds/{id}", for: Self.holdReaders) { api, call in
@@ -108,6 +109,7 @@ extension API {
             var query = QueryReader(call.request)
             let page = try query.page()
             try query.finish()
+            try await api.log(.holdRead, of: id, "hold", by: call)
             guard
                 let held = try await api.database.heldDetections(by: id, only: call.site, page)
             else { throw Problem.unknown("hold") }

@@ -291,3 +291,36 @@ def test_a_confirmation_whose_incident_is_refused_confirms_nothing(site: Site) -
     assert call(observer, "GET", f"/v1/alarms/{alarm['id']}", 200)["verdict"] == "none"
     call(observer, "POST", f"/v1/alarms/{alarm['id']}/close", 200)
     refused(observer, "POST", path, 409, "alarm.already-closed", json={"incident": matter})
+
+
+def test_a_note_that_was_replaced_is_erased_too(site: Site, administrator: httpx.Client) -> None:
+    observer = site.client("observer")
+    one = incident(site, note="Herr M. war dabei.")
+    path = f"/v1/incidents/{one['id']}"
+    correction = {"reason": "Name entfernt", "note": None}
+    call(observer, "PATCH", path, 200, json=correction, headers={"If-Match": "*"})
+    before = observer.get(f"{path}/history").text
+    assert "Herr M." in before
+
+    order = {"kind": "remarks", "id": one["id"], "reason": "Antrag"}
+    erased = call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"]
+
+    # The note, and the reason of its correction.
+    assert erased == 2
+    history = call(observer, "GET", f"{path}/history", 200)["items"]
+    assert [entry["event"] for entry in history] == ["incident.created", "incident.changed"]
+    assert "Herr M." not in observer.get(f"{path}/history").text
+
+
+def test_who_reads_a_hold_is_logged(site: Site) -> None:
+    observer = site.client("observer")
+    period = {"from": instant(3600), "to": instant(0)}
+    hold = {"camera": site.camera, "ground": "Strafverfahren", "case_number": "1 Js 1/26"} | period
+    path = f"/v1/evidence-holds/{call(observer, 'POST', '/v1/evidence-holds', 201, json=hold)['id']}"
+
+    call(observer, "GET", path, 200)
+    call(observer, "GET", f"{path}/detections", 200)
+
+    logged = pages(site.client("auditor"), "/v1/access-log", action="hold.read")
+    assert {access["subject"] for access in logged} == {path.rsplit("/", 1)[1]}
+    assert len(logged) == 2
