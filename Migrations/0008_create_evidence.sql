@@ -872,3 +872,26 @@ BEGIN ATOMIC
             (SELECT greatest(count(*) - detections_max, 0) FROM seen))
     FROM entry;
 END;
+
+-- What runs with the owner's rights is for the server's role alone, and labels only for the trigger.
+REVOKE EXECUTE ON FUNCTION
+    append_label(bigint, bigint, integer, text, text, uuid, json), run_retention(),
+    deleted_detections(text[], uuid[], timestamptz[]), ensure_detection_partitions(date, date),
+    time_zone_is_fixed(text, text)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    run_retention(), deleted_detections(text[], uuid[], timestamptz[]),
+    ensure_detection_partitions(date, date), time_zone_is_fixed(text, text)
+TO leitstand;
+-- Such functions find what they name in public first: nobody else may put anything there. Before
+-- PostgreSQL 15 everybody might. Whoever does not own the schema cannot revoke it, and must not
+-- begin with a database in which it is so.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+DO $$
+BEGIN
+    IF has_schema_privilege('leitstand', 'public', 'CREATE') THEN
+        RAISE EXCEPTION 'the role leitstand may create in the schema public'
+            USING HINT = 'As the schema''s owner: REVOKE CREATE ON SCHEMA public FROM PUBLIC;';
+    END IF;
+END
+$$;
