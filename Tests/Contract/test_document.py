@@ -107,6 +107,13 @@ def test_an_operation_lists_every_refusal(operation: Operation) -> None:
     assert expected <= statuses
 
 
+def test_streams_can_be_filtered_by_each_event_that_they_show() -> None:
+    events = DOCUMENT["paths"]["/v1/stream"]["get"]["x-events"].keys() - {"resync"}
+    kinds = {event.split(".")[0] for event in events}
+
+    assert set(DOCUMENT["components"]["schemas"]["EventType"]["enum"]) == events | kinds
+
+
 def test_inputs_take_no_member_that_is_not_described() -> None:
     open_inputs = []
     for operation in OPERATIONS:

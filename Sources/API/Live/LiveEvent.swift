@@ -13,7 +13,7 @@ public struct LiveEvent: Sendable {
 
     /// Nil for what no live stream shows.
     public init?(_ event: JournalEvent) {
-        guard Self.kinds.contains(where: { event.name.hasPrefix($0) }) else { return nil }
+        guard Self.events.contains(event.name) else { return nil }
         id = event.id
         name = event.name
         kind = String(event.name.prefix { $0 != "." })
@@ -21,45 +21,33 @@ public struct LiveEvent: Sendable {
         bytes = Self.block(id: event.id, name: event.name, data: event.document)
     }
 
-    private static let kinds = [
-        "alarm.", "site.", "area.", "camera.", "node.", "incident.", "intervention.", "rule.",
-        "flood.", "hold.", "shelving.", "mode-window.", "interruption.", "import.",
+    /// What live streams show, by the first part of the name.
+    private static let names = [
+        "alarm": [
+            "raised", "late", "extended", "cleared", "acknowledged", "released", "taken-over",
+            "assigned", "confirmed", "dismissed", "commented", "shelved", "unshelved",
+            "annunciated", "overdue", "stale", "closed", "reopened",
+        ],
+        "area": ["created", "changed"],
+        "camera": ["created", "changed"],
+        "flood": ["started", "ended"],
+        "hold": ["created", "changed", "release-requested", "released"],
+        "import": ["completed"],
+        "incident": ["created", "changed", "retracted", "assessed"],
+        "interruption": ["created", "ended", "cancelled"],
+        "intervention": ["created", "changed", "arrived", "completed", "cancelled"],
+        "mode-window": ["created", "ended", "cancelled"],
+        "node": ["created", "changed", "lost", "returned", "status-changed"],
+        "rule": ["created"],
+        "shelving": ["started", "ended"],
+        "site": ["created", "changed"],
     ]
 
     /// The names that `types` takes: an event, or the first part of its name.
-    static func isType(_ text: String) -> Bool { types.contains(text) }
+    static func isType(_ text: String) -> Bool { names[text] != nil || events.contains(text) }
 
-    private static let types: Set<String> = {
-        let steps = [
-            "raised", "late", "extended", "cleared", "acknowledged", "released", "taken-over",
-            "assigned", "confirmed", "dismissed", "commented", "shelved", "unshelved",
-            "annunciated", "closed", "reopened",
-        ]
-        var types: Set<String> = ["alarm"]
-        for step in steps { types.insert("alarm.\(step)") }
-        for resource in ["site", "area", "camera", "node"] {
-            types.formUnion([resource, "\(resource).created", "\(resource).changed"])
-        }
-        types.formUnion(["alarm.overdue", "alarm.stale"])
-        types.formUnion(["rule", "rule.created", "flood", "flood.started", "flood.ended"])
-        types.formUnion(["node.lost", "node.returned", "node.status-changed"])
-        for step in ["created", "changed", "retracted", "assessed"] {
-            types.formUnion(["incident", "incident.\(step)"])
-        }
-        for step in ["created", "changed", "arrived", "completed", "cancelled"] {
-            types.formUnion(["intervention", "intervention.\(step)"])
-        }
-        types.formUnion([
-            "hold", "hold.created", "hold.changed", "hold.release-requested", "hold.released",
-        ])
-        for resource in ["mode-window", "interruption"] {
-            types.insert(resource)
-            for event in ["created", "ended", "cancelled"] { types.insert("\(resource).\(event)") }
-        }
-        types.formUnion(["import", "import.completed"])
-        types.formUnion(["shelving", "shelving.started", "shelving.ended"])
-        return types
-    }()
+    private static let events = Set(
+        names.flatMap { kind, steps in steps.map { "\(kind).\($0)" } })
 
     static func block(id: EventID, name: String, data: [UInt8]) -> [UInt8] {
         var block = Array("id: \(id)\nevent: \(name)\ndata: ".utf8)
