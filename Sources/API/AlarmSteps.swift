@@ -18,8 +18,7 @@ extension API {
                 let result = try await api.database.apply(
                     step, note: note, to: id, only: call.site, by: call.author(),
                     at: call.receivedAt)
-                if let problem = Problem(result, at: "") { throw problem }
-                return .json(result.alarm ?? [])
+                return try .taken(result)
             }
         }
         add(.post, "/v1/alarms/{id}/confirm", for: Self.observers) { api, call in
@@ -48,8 +47,7 @@ extension API {
             let result = try await database.apply(
                 .confirm(note: note), note: nil, to: id, only: call.site, by: call.author(),
                 at: call.receivedAt)
-            if let problem = Problem(result, at: "") { throw problem }
-            return .json(result.alarm ?? [])
+            return try .taken(result)
         }
         let result = try await database.confirm(
             id, note: note, matter: matter, only: call.site, by: call.author(),
@@ -59,7 +57,7 @@ extension API {
             // The alarm is an object; its incident joins it as its last member.
             return .json(alarm.dropLast() + Array(",\"incident\":\"\(incident)\"}".utf8))
         case .notConfirmed(let step):
-            throw Problem(step, at: "") ?? Problem.unknown("alarm")
+            return try .taken(step)
         case .refused(.unknownIncident):
             throw Problem.refusedMember(
                 422, "incident.unknown", "/incident/id", "must be an incident of the alarm's site")
@@ -224,6 +222,14 @@ extension StepResult {
     }
 }
 
+extension Response {
+    /// The alarm that a step was taken on, or the problem why it was not.
+    fileprivate static func taken(_ result: StepResult) throws(Problem) -> Response {
+        if let problem = Problem(result, at: "") { throw problem }
+        return .json(result.alarm ?? [])
+    }
+}
+
 extension JSONWriter {
     fileprivate mutating func member(_ name: String, _ problem: Problem?) {
         self.name(name)
@@ -257,7 +263,8 @@ extension Problem {
         case .acknowledgedBy:
             self.init(
                 409, "alarm.acknowledged-by-other",
-                "\(holder) has the alarm. To take it over, name its holder as `from`.")
+                "\(holder) has the alarm. To get it, take it over; name its holder as `from` there."
+            )
         case .notAcknowledged:
             self.init(409, "alarm.not-acknowledged", "Nobody has acknowledged the alarm.")
         case .assignedElsewhere(let assignment):

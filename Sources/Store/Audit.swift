@@ -16,16 +16,10 @@ public struct AuditFilter: Sendable {
     public init() {}
 }
 
-/// A page of the journal, newest first.
-public struct AuditPage: Sendable {
-    public let documents: [[UInt8]]
-    public let next: EventID?
-}
-
 extension Database {
     /// The journal, newest first, with the names and texts that are not erased.
     public func audit(_ filter: AuditFilter, before: EventID?, limit: Int)
-        async throws(StoreError) -> AuditPage
+        async throws(StoreError) -> JournalPage
     {
         var query = Query()
         query.filter("j.site", filter.site.map { .text($0) })
@@ -46,37 +40,18 @@ extension Database {
             Statement(
                 """
                 SELECT p.position, j.ordinal, json_build_object(
-                    'id', p.position || '.' || j.ordinal,
-                    'event', j.event,
+                    \(JournalPage.members),
                     'site', j.site,
                     'subject', j.subject,
-                    'occurred_at', rfc3339(j.occurred_at),
-                    'recorded_at', rfc3339(p.recorded_at),
-                    'actor', CASE WHEN j.actor IS NOT NULL THEN json_build_object(
-                        'token', j.actor,
-                        'name', (SELECT name FROM tokens t WHERE t.id = j.actor),
-                        'role', j.role) END,
-                    'reason', j.reason,
                     'remark', j.remark,
-                    'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
-                    'request_id', j.request_id,
-                    'document', with_remarks(with_staff_names(j.document)))::text
+                    'document', \(JournalPage.document))::text
                 FROM positions p JOIN journal j USING (change)
                 \(query.whereClause)
                 ORDER BY p.position DESC, j.ordinal DESC LIMIT \(limit + 1)
                 """, parameters: query.parameters)
         ])
-        let rows = results[0]
-        let count = min(rows.rowCount, limit)
         do throws(PostgreSQLError) {
-            var documents: [[UInt8]] = []
-            for row in 0..<count { documents.append(try rows.bytes(row, 2)) }
-            let next: EventID? =
-                rows.rowCount > limit
-                ? EventID(
-                    position: try rows.int64(count - 1, 0), ordinal: try rows.int32(count - 1, 1))
-                : nil
-            return AuditPage(documents: documents, next: next)
+            return try JournalPage(results[0], limit: limit)
         } catch {
             throw StoreError(error)
         }

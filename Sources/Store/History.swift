@@ -48,10 +48,41 @@ public struct HistorySubject: Sendable {
         table: "interventions", name: "intervention", action: .interventionRead)
 }
 
-/// Part of a history, oldest first.
-public struct HistoryPage: Sendable {
+/// Part of the journal as readers see it.
+public struct JournalPage: Sendable {
     public let documents: [[UInt8]]
+    /// Of the last row, if there are more; nil on the last page.
     public let next: EventID?
+
+    /// What each row tells of its change, as members of a JSON object; `j` is the journal's row,
+    /// `p` its position.
+    static let members = """
+        'id', p.position || '.' || j.ordinal,
+        'event', j.event,
+        'occurred_at', rfc3339(j.occurred_at),
+        'recorded_at', rfc3339(p.recorded_at),
+        'actor', CASE WHEN j.actor IS NOT NULL THEN json_build_object(
+            'token', j.actor,
+            'name', (SELECT name FROM tokens t WHERE t.id = j.actor),
+            'role', j.role) END,
+        'reason', j.reason,
+        'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
+        'request_id', j.request_id
+        """
+    /// What changed, with the names and texts that are not erased.
+    static let document = "with_remarks(with_staff_names(j.document))"
+
+    /// Reads rows of position, ordinal and document, one more than `limit` if there are more.
+    init(_ rows: QueryResult, limit: Int) throws(PostgreSQLError) {
+        let count = min(rows.rowCount, limit)
+        var documents: [[UInt8]] = []
+        for row in 0..<count { documents.append(try rows.bytes(row, 2)) }
+        self.documents = documents
+        next =
+            rows.rowCount > limit
+            ? EventID(
+                position: try rows.int64(count - 1, 0), ordinal: try rows.int32(count - 1, 1)) : nil
+    }
 }
 
 extension Database {
@@ -59,7 +90,7 @@ extension Database {
     public func history(
         of id: some UUIDIdentifier, in subject: HistorySubject, only site: SiteID?,
         after: EventID?, limit: Int
-    ) async throws(StoreError) -> HistoryPage? {
+    ) async throws(StoreError) -> JournalPage? {
         let after = after ?? .origin
         let results = try await read([
             Statement(
@@ -68,35 +99,16 @@ extension Database {
             Statement(
                 """
                 SELECT p.position, j.ordinal, json_build_object(
-                    'id', p.position || '.' || j.ordinal,
-                    'event', j.event,
-                    'occurred_at', rfc3339(j.occurred_at),
-                    'recorded_at', rfc3339(p.recorded_at),
-                    'actor', CASE WHEN j.actor IS NOT NULL THEN json_build_object(
-                        'token', j.actor,
-                        'name', (SELECT name FROM tokens t WHERE t.id = j.actor),
-                        'role', j.role) END,
-                    'reason', j.reason,
-                    'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
-                    'request_id', j.request_id,
-                    '\(subject.name)', with_remarks(with_staff_names(j.document)))::text
+                    \(JournalPage.members),
+                    '\(subject.name)', \(JournalPage.document))::text
                 FROM journal j JOIN positions p USING (change)
                 WHERE j.subject = $1 AND (p.position, j.ordinal) > ($2, $3)
                 ORDER BY p.position, j.ordinal LIMIT \(limit + 1)
                 """, .text(id.description), .int64(after.position), .int32(after.ordinal)),
         ])
         guard results[0].rowCount == 1 else { return nil }
-        let rows = results[1]
-        let count = min(rows.rowCount, limit)
         do throws(PostgreSQLError) {
-            var documents: [[UInt8]] = []
-            for row in 0..<count { documents.append(try rows.bytes(row, 2)) }
-            let next: EventID? =
-                rows.rowCount > limit
-                ? EventID(
-                    position: try rows.int64(count - 1, 0), ordinal: try rows.int32(count - 1, 1))
-                : nil
-            return HistoryPage(documents: documents, next: next)
+            return try JournalPage(results[1], limit: limit)
         } catch {
             throw StoreError(error)
         }

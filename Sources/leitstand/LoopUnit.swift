@@ -59,10 +59,22 @@ final class LoopUnit {
     /// Clears alarms, ends shelvings, reports lost nodes, makes partitions and deletes what is due,
     /// for the whole process.
     func keepHouse(on loop: isolated EventLoop) {
-        Task { await self.clearAlarms(on: loop) }
-        Task { await self.endShelvings(on: loop) }
         Task { await self.watchNodes(on: loop) }
-        Task { await self.assessIncidents(on: loop) }
+        Task {
+            await self.repeatedly("clearing alarms", each: Self.clearInterval, on: loop) {
+                (database) async throws(StoreError) in _ = try await database.clearDueAlarms()
+            }
+        }
+        Task {
+            await self.repeatedly("ending shelvings", each: Self.shelvingInterval, on: loop) {
+                (database) async throws(StoreError) in _ = try await database.endDueShelvings()
+            }
+        }
+        Task {
+            await self.repeatedly("assessing incidents", each: Self.assessmentInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.assessDueIncidents()
+            }
+        }
         Task {
             await self.repeatedly("following the alarm load", each: Self.loadInterval, on: loop) {
                 (database) async throws(StoreError) in try await database.followAlarmLoad()
@@ -78,18 +90,33 @@ final class LoopUnit {
                 (database) async throws(StoreError) in try await database.settleLedger()
             }
         }
-        Task { await self.makePartitions(on: loop) }
-        Task { await self.deleteDue(on: loop) }
-        Task { await self.expireAccesses(on: loop) }
+        Task {
+            // Rows of a day without partition go to the default one, and move later.
+            await self.repeatedly("making partitions", each: Self.partitionInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.ensurePartitions()
+            }
+        }
+        Task {
+            await self.repeatedly("expiring accesses", each: Self.expiryInterval, on: loop) {
+                (database) async throws(StoreError) in _ = try await database.expireAccesses()
+            }
+        }
+        Task {
+            await self.repeatedly("deleting what is due", each: Self.retentionInterval, on: loop) {
+                (database) async throws(StoreError) in
+                while try await database.deleteDue(), !self.api.isDraining {}
+            }
+        }
     }
 
-    /// Works on the database once in a while until the server stops.
+    /// Works on the database at once, then once in a while until the server stops.
+    ///
+    /// At once: what became due while no server ran does not wait any longer.
     private func repeatedly(
         _ purpose: String, each interval: Duration, on loop: isolated EventLoop,
         _ work: (Database) async throws(StoreError) -> Void
     ) async {
         while !api.isDraining {
-            await loop.sleep(for: interval)
             do throws(StoreError) {
                 try await work(api.database)
             } catch .unavailable(let reason) {
@@ -98,20 +125,7 @@ final class LoopUnit {
             } catch {
                 logger.error("\(purpose): \(error)")
             }
-        }
-    }
-
-    private func clearAlarms(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            await loop.sleep(for: Self.clearInterval)
-            do throws(StoreError) {
-                _ = try await api.database.clearDueAlarms()
-            } catch .unavailable(let reason) {
-                // While PostgreSQL is away nothing can be cleared; the next round does it.
-                logger.debug("clearing alarms: \(reason)")
-            } catch {
-                logger.error("clearing alarms: \(error)")
-            }
+            await loop.sleep(for: interval)
         }
     }
 
@@ -133,71 +147,6 @@ final class LoopUnit {
                     logger.error("watching nodes: \(error)")
                 }
             }
-        }
-    }
-
-    private func assessIncidents(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            await loop.sleep(for: Self.assessmentInterval)
-            do throws(StoreError) {
-                try await api.database.assessDueIncidents()
-            } catch .unavailable(let reason) {
-                logger.debug("assessing incidents: \(reason)")
-            } catch {
-                logger.error("assessing incidents: \(error)")
-            }
-        }
-    }
-
-    private func endShelvings(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            await loop.sleep(for: Self.shelvingInterval)
-            do throws(StoreError) {
-                _ = try await api.database.endDueShelvings()
-            } catch .unavailable(let reason) {
-                // While PostgreSQL is away nothing can ring; the next round does it.
-                logger.debug("ending shelvings: \(reason)")
-            } catch {
-                logger.error("ending shelvings: \(error)")
-            }
-        }
-    }
-
-    private func makePartitions(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            await loop.sleep(for: Self.partitionInterval)
-            do throws(StoreError) {
-                try await api.database.ensurePartitions()
-            } catch {
-                // Rows of a day without partition go to the default one, and move later.
-                logger.warning("making partitions: \(error)")
-            }
-        }
-    }
-
-    private func expireAccesses(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            do throws(StoreError) {
-                try await api.database.expireAccesses()
-            } catch {
-                // They are kept too long, not lost; the next round deletes them.
-                logger.warning("expiring accesses: \(error)")
-            }
-            await loop.sleep(for: Self.expiryInterval)
-        }
-    }
-
-    /// Begins at once: what became due while no server ran is not kept any longer.
-    private func deleteDue(on loop: isolated EventLoop) async {
-        while !api.isDraining {
-            do throws(StoreError) {
-                while try await api.database.deleteDue(), !api.isDraining {}
-            } catch .unavailable(let reason) {
-                logger.debug("deleting what is due: \(reason)")
-            } catch {
-                logger.error("deleting what is due: \(error)")
-            }
-            await loop.sleep(for: Self.retentionInterval)
         }
     }
 
