@@ -6,7 +6,7 @@ import Testing
     private struct Failure: Error {}
 
     private func withPool(
-        of cluster: ThrowAwayCluster? = nil, limits: PostgreSQLPool.Limits = .init(),
+        of cluster: ThrowAwayCluster? = nil, limits: PostgreSQLPool.Limits = .patient,
         setUp: [Statement] = [],
         _ body: @Sendable (PostgreSQLPool, isolated EventLoop) async throws -> Void
     ) async throws {
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func `holds no more connections than its limit and lends them in turn`() async throws {
-        var limits = PostgreSQLPool.Limits()
+        var limits = PostgreSQLPool.Limits.patient
         limits.connectionsMax = 2
         try await withPool(limits: limits) { pool, loop in
             let tasks = (0..<20).map { _ in
@@ -75,7 +75,7 @@ import Testing
     }
 
     @Test func `lets nobody wait longer, nor more of them, than its limits`() async throws {
-        var limits = PostgreSQLPool.Limits()
+        var limits = PostgreSQLPool.Limits.patient
         limits.connectionsMax = 1
         limits.waitersMax = 1
         limits.waitTimeMax = .milliseconds(100)
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func `closes a connection that cannot be rolled back in time`() async throws {
-        var limits = PostgreSQLPool.Limits()
+        var limits = PostgreSQLPool.Limits.patient
         limits.rollbackTimeMax = .milliseconds(20)
         try await withPool(limits: limits) { pool, loop in
             let first = try await pool.lending { connection in
@@ -169,7 +169,7 @@ import Testing
 
     @Test func `fails fast while PostgreSQL is away and is back with it`() async throws {
         let cluster = try ThrowAwayCluster()
-        var limits = PostgreSQLPool.Limits()
+        var limits = PostgreSQLPool.Limits.patient
         limits.outageWaitTimeMax = .milliseconds(30)
         limits.pauseMax = .milliseconds(50)
         try await withPool(of: cluster, limits: limits) { pool, _ in
@@ -202,7 +202,7 @@ import Testing
     }
 
     @Test func `wakes those who wait when it is closed`() async throws {
-        var limits = PostgreSQLPool.Limits()
+        var limits = PostgreSQLPool.Limits.patient
         limits.connectionsMax = 1
         try await withPool(limits: limits) { pool, loop in
             try await pool.lending { connection in
@@ -227,5 +227,16 @@ import Testing
 
             #expect(pool.isAvailable)
         }
+    }
+}
+
+extension PostgreSQLPool.Limits {
+    /// Waits as long as a machine may take on which all tests and their clusters start at once;
+    /// a test that is about waiting sets its own times.
+    fileprivate static var patient: PostgreSQLPool.Limits {
+        var limits = PostgreSQLPool.Limits()
+        limits.waitTimeMax = .seconds(50)
+        limits.connectTimeMax = .seconds(50)
+        return limits
     }
 }

@@ -47,6 +47,9 @@ struct Instance: Sendable {
     ) -> PostgreSQLPool {
         var limits = PostgreSQLPool.Limits()
         limits.connectionsMax = connectionsMax
+        // As long as a machine may take on which all tests start at once.
+        limits.waitTimeMax = .seconds(50)
+        limits.connectTimeMax = .seconds(50)
         return PostgreSQLPool(
             conninfo: database.runtimeConnectionInfo, on: loop, limits: limits, setUp: setUp)
     }
