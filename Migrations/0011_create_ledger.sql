@@ -109,8 +109,11 @@ BEGIN
     now.pattern := incident.pattern;
     IF counted.incident IS NULL OR counted.area IS DISTINCT FROM incident.area THEN
         now.area := incident.area;
+        -- Locked, so that it is known before this change or after it, in the order of the
+        -- positions, from which ledger_differences() can tell it again.
         now.monitored := (
-            SELECT a.monitored FROM areas a WHERE a.site = incident.site AND a.id = incident.area);
+            SELECT a.monitored FROM areas a WHERE a.site = incident.site AND a.id = incident.area
+            FOR SHARE);
     END IF;
     now.operating_mode := incident.operating_mode;
     now.outcomes := incident.outcomes;
@@ -292,44 +295,86 @@ CROSS JOIN LATERAL (
     SELECT max(change) AS change FROM journal WHERE subject = n.id::text) j;
 
 -- What the ledger says differently from the journal's documents, each fact by itself: the journal
--- is read from its beginning, the ledger summed up. `amount`: what the ledger has too much.
+-- is read from its beginning, and from each position at which a matter or dispatch became another,
+-- the ledger must have taken back what counted before and counted what it was then. So the
+-- figures of every position are borne out, not only those of today. `amount`: what the ledger has
+-- too much; `known_position`: from where on, NULL of a row whose change has none.
 CREATE FUNCTION ledger_differences()
-RETURNS TABLE (kind text, site text, subject text, fact text, amount bigint)
+RETURNS TABLE (
+    kind text, site text, subject text, known_position bigint, fact text, amount bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH last_document AS (
-        SELECT DISTINCT ON (j.subject) j.site, j.subject, split_part(j.event, '.', 1) AS kind,
-            j.document
+    WITH document AS (
+        -- What a transaction says of one subject last is what it has made of it.
+        SELECT DISTINCT ON (j.subject, p.position) j.site, j.subject,
+            split_part(j.event, '.', 1) AS kind, p.position, j.document::jsonb AS document
         FROM journal j JOIN positions p ON p.change = j.change
-        WHERE j.event LIKE 'incident.%' OR j.event LIKE 'intervention.%'
-        ORDER BY j.subject, p.position DESC, j.ordinal DESC
+        WHERE j.event LIKE 'incident.%' OR j.event LIKE 'intervention.%' OR j.event LIKE 'area.%'
+        ORDER BY j.subject, p.position, j.ordinal DESC
     ), dispatched AS (
-        SELECT d.site, d.subject, d.document ->> 'incident' AS incident, d.document,
+        SELECT d.site, d.subject, d.position, d.document ->> 'incident' AS incident, d.document,
             (d.document ->> 'dispatched_at')::timestamptz AS dispatched_at,
             (d.document ->> 'arrived_at')::timestamptz AS arrived_at,
             d.document ->> 'status' = 'cancelled' AS cancelled,
             (d.document ->> 'immediate')::boolean AS immediate
-        FROM last_document d WHERE d.kind = 'intervention'
+        FROM document d WHERE d.kind = 'intervention'
+    ), moment AS (
+        SELECT d.subject AS incident, d.position FROM document d WHERE d.kind = 'incident'
+        UNION
+        SELECT d.incident, d.position FROM dispatched d
+    ), dispatch_then AS (
+        SELECT DISTINCT ON (m.incident, m.position, d.subject) m.position AS moment, d.*
+        FROM moment m
+        JOIN dispatched d ON d.incident = m.incident AND d.position <= m.position
+        ORDER BY m.incident, m.position, d.subject, d.position DESC
+    ), intervened AS (
+        SELECT d.incident, d.moment, bool_or(d.immediate) AS immediate,
+            min(d.arrived_at) AS arrived_at
+        FROM dispatch_then d WHERE NOT d.cancelled
+        GROUP BY d.incident, d.moment
+    ), incident_version AS (
+        SELECT d.*, d.document ->> 'area' AS area,
+            row_number() OVER (PARTITION BY d.subject ORDER BY d.position) AS version,
+            -- Where it was entered for the area in which it is then.
+            CASE WHEN d.document ->> 'area' IS DISTINCT FROM lag(d.document ->> 'area')
+                    OVER (PARTITION BY d.subject ORDER BY d.position)
+                THEN d.position END AS entered
+        FROM document d WHERE d.kind = 'incident'
+    ), incident_there AS (
+        SELECT v.*, max(v.entered) OVER (PARTITION BY v.subject ORDER BY v.position) AS there_since
+        FROM incident_version v
+    ), area_version AS (
+        SELECT d.subject, (d.document ->> 'monitored')::boolean AS monitored, d.position,
+            lead(d.position) OVER (PARTITION BY d.subject ORDER BY d.position) AS replaced
+        FROM document d WHERE d.kind = 'area'
+    ), incident_counted AS (
+        SELECT v.*, a.monitored
+        FROM incident_there v
+        LEFT JOIN area_version a ON a.subject = v.area AND a.position <= v.there_since
+            AND (a.replaced IS NULL OR a.replaced > v.there_since)
+    ), moment_version AS (
+        SELECT m.incident, m.position, count(d.subject)
+            OVER (PARTITION BY m.incident ORDER BY m.position) AS version
+        FROM moment m
+        LEFT JOIN document d ON d.subject = m.incident AND d.position = m.position
+            AND d.kind = 'incident'
     ), matter AS (
-        SELECT d.site, d.subject, d.document,
-            (d.document ->> 'recognised_at')::timestamptz AS recognised_at,
-            coalesce(n.intervened, false) AS intervened,
-            coalesce(n.immediate, false) AS immediate, n.arrived_at
-        FROM last_document d
-        LEFT JOIN (
-            SELECT incident, true AS intervened, bool_or(immediate) AS immediate,
-                min(arrived_at) AS arrived_at
-            FROM dispatched WHERE NOT cancelled GROUP BY incident
-        ) n ON n.incident = d.subject
-        WHERE d.kind = 'incident'
-    ), fact AS (
-        SELECT 'incident' AS kind, m.site, m.subject, jsonb_build_object(
+        SELECT v.site, v.subject, m.position, v.document, v.monitored,
+            (v.document ->> 'recognised_at')::timestamptz AS recognised_at,
+            n.incident IS NOT NULL AS intervened, coalesce(n.immediate, false) AS immediate,
+            n.arrived_at
+        FROM moment_version m
+        JOIN incident_counted v ON v.subject = m.incident AND v.version = m.version
+        LEFT JOIN intervened n ON n.incident = m.incident AND n.moment = m.position
+    ), stated AS (
+        SELECT 'incident' AS kind, m.site, m.subject, m.position, jsonb_build_object(
             'occurred_in', quarter_hour((m.document ->> 'occurred_at')::timestamptz),
             'category', m.document -> 'category',
             'subcategory', m.document -> 'subcategory',
             'source', m.document -> 'source',
             'pattern', m.document -> 'pattern',
             'area', m.document -> 'area',
+            'monitored', m.monitored,
             'operating_mode', m.document -> 'operating_mode',
             'outcomes', m.document -> 'outcomes',
             'assessment', m.document -> 'assessment',
@@ -338,10 +383,10 @@ BEGIN ATOMIC
             'immediate', m.immediate,
             'arrival_seconds',
                 floor(extract(epoch FROM m.arrived_at - m.recognised_at))::bigint,
-            'retracted', m.document ->> 'retracted_at' IS NOT NULL) AS fact, -1 AS amount
+            'retracted', m.document ->> 'retracted_at' IS NOT NULL) AS fact
         FROM matter m
         UNION ALL
-        SELECT 'intervention', d.site, d.subject, jsonb_build_object(
+        SELECT 'intervention', d.site, d.subject, d.moment, jsonb_build_object(
             'dispatched_in', quarter_hour(d.dispatched_at),
             'precinct', d.document -> 'precinct',
             'immediate', d.immediate,
@@ -353,45 +398,60 @@ BEGIN ATOMIC
             'source', m.document -> 'source',
             'pattern', m.document -> 'pattern',
             'area', m.document -> 'area',
+            'monitored', m.monitored,
             'operating_mode', m.document -> 'operating_mode',
-            'retracted', m.document ->> 'retracted_at' IS NOT NULL), -1
-        FROM dispatched d JOIN matter m ON m.subject = d.incident
+            'retracted', m.document ->> 'retracted_at' IS NOT NULL)
+        FROM dispatch_then d
+        JOIN matter m ON m.subject = d.incident AND m.position = d.moment
+    ), became AS (
+        SELECT s.*, lag(s.fact) OVER (PARTITION BY s.kind, s.subject ORDER BY s.position) AS before
+        FROM stated s
+    ), counted AS (
+        SELECT b.kind, b.site, b.subject, b.position, b.fact, -1 AS amount
+        FROM became b WHERE b.fact IS DISTINCT FROM b.before
         UNION ALL
-        SELECT 'incident', l.site, l.incident::text, jsonb_build_object(
-            'occurred_in', l.occurred_in,
-            'category', l.category,
-            'subcategory', l.subcategory,
-            'source', l.source,
-            'pattern', l.pattern,
-            'area', l.area,
-            'operating_mode', l.operating_mode,
-            'outcomes', l.outcomes,
-            'assessment', l.assessment,
-            'assessment_reason', l.assessment_reason,
-            'intervened', l.intervened,
-            'immediate', l.immediate,
-            'arrival_seconds', l.arrival_seconds,
-            'retracted', l.retracted), l.amount
-        FROM incident_ledger l JOIN positions p ON p.change = l.change
+        SELECT b.kind, b.site, b.subject, b.position, b.before, 1
+        FROM became b WHERE b.fact <> b.before
         UNION ALL
-        SELECT 'intervention', l.site, l.intervention::text, jsonb_build_object(
-            'dispatched_in', l.dispatched_in,
-            'precinct', l.precinct,
-            'immediate', l.immediate,
-            'arrival_seconds', l.arrival_seconds,
-            'cancelled', l.cancelled,
-            'category', l.category,
-            'subcategory', l.subcategory,
-            'source', l.source,
-            'pattern', l.pattern,
-            'area', l.area,
-            'operating_mode', l.operating_mode,
-            'retracted', l.retracted), l.amount
-        FROM intervention_ledger l JOIN positions p ON p.change = l.change
+        SELECT 'incident', l.site, l.incident::text, coalesce(l.position, p.position),
+            jsonb_build_object(
+                'occurred_in', l.occurred_in,
+                'category', l.category,
+                'subcategory', l.subcategory,
+                'source', l.source,
+                'pattern', l.pattern,
+                'area', l.area,
+                'monitored', l.monitored,
+                'operating_mode', l.operating_mode,
+                'outcomes', l.outcomes,
+                'assessment', l.assessment,
+                'assessment_reason', l.assessment_reason,
+                'intervened', l.intervened,
+                'immediate', l.immediate,
+                'arrival_seconds', l.arrival_seconds,
+                'retracted', l.retracted), l.amount
+        FROM incident_ledger l LEFT JOIN positions p ON p.change = l.change
+        UNION ALL
+        SELECT 'intervention', l.site, l.intervention::text, coalesce(l.position, p.position),
+            jsonb_build_object(
+                'dispatched_in', l.dispatched_in,
+                'precinct', l.precinct,
+                'immediate', l.immediate,
+                'arrival_seconds', l.arrival_seconds,
+                'cancelled', l.cancelled,
+                'category', l.category,
+                'subcategory', l.subcategory,
+                'source', l.source,
+                'pattern', l.pattern,
+                'area', l.area,
+                'monitored', l.monitored,
+                'operating_mode', l.operating_mode,
+                'retracted', l.retracted), l.amount
+        FROM intervention_ledger l LEFT JOIN positions p ON p.change = l.change
     )
-    SELECT f.kind, f.site, f.subject, f.fact::text, sum(f.amount)
-    FROM fact f
-    GROUP BY f.kind, f.site, f.subject, f.fact
-    HAVING sum(f.amount) <> 0
-    ORDER BY f.kind, f.site, f.subject, sum(f.amount);
+    SELECT c.kind, c.site, c.subject, c.position, c.fact::text, sum(c.amount)
+    FROM counted c
+    GROUP BY c.kind, c.site, c.subject, c.position, c.fact
+    HAVING sum(c.amount) <> 0
+    ORDER BY c.kind, c.site, c.subject, c.position, sum(c.amount);
 END;

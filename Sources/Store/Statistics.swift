@@ -105,10 +105,13 @@ extension Database {
         _ = try await read([Statement("SELECT settle_ledger()")])
     }
 
-    /// Compares the ledger with the journal's documents.
+    /// Compares the ledger with the journal's documents, at each position.
     public func ledgerDifferences() async throws(StoreError) -> [LedgerDifference] {
         let results = try await read([
-            Statement("SELECT kind, site, subject, fact, amount FROM ledger_differences()")
+            Statement(
+                """
+                SELECT kind, site, subject, known_position, fact, amount FROM ledger_differences()
+                """)
         ])
         do throws(PostgreSQLError) {
             var differences: [LedgerDifference] = []
@@ -116,8 +119,9 @@ extension Database {
                 differences.append(
                     LedgerDifference(
                         kind: try results[0].text(row, 0), site: try results[0].site(row, 1),
-                        subject: try results[0].text(row, 2), fact: try results[0].text(row, 3),
-                        amount: try results[0].int64(row, 4)))
+                        subject: try results[0].text(row, 2),
+                        position: try results[0].int64IfPresent(row, 3),
+                        fact: try results[0].text(row, 4), amount: try results[0].int64(row, 5)))
             }
             return differences
         } catch {
@@ -132,6 +136,8 @@ public struct LedgerDifference: Sendable {
     public let kind: String
     public let site: SiteID
     public let subject: String
+    /// From where on; nil of a row whose change has no position.
+    public let position: Int64?
     /// As JSON.
     public let fact: String
     /// How often the ledger counts it too much; negative: too little.

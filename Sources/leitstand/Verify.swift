@@ -14,7 +14,8 @@ struct Verify: AsyncParsableCommand {
             discussion: """
                 Reads the journal from its beginning and counts each incident and intervention anew; \
                 works while the server runs. Prints a line for each fact that the ledger counts too \
-                often (+) or too seldom (-), and then ends with 1.
+                often (+) or too seldom (-) from a position on, today or in what was known earlier, \
+                and then ends with 1.
                 """)
 
         @OptionGroup var database: DatabaseOptions
@@ -30,7 +31,9 @@ struct Verify: AsyncParsableCommand {
                 let sign = difference.amount > 0 ? "+" : ""
                 printLine(
                     "\(sign)\(difference.amount) \(difference.kind) \(difference.subject) of "
-                        + "\(difference.site): \(difference.fact)")
+                        + "\(difference.site) from "
+                        + (difference.position.map { "position \($0)" } ?? "no position")
+                        + " on: \(difference.fact)")
             }
             guard differences.isEmpty else { throw ExitCode.failure }
             printLine("the ledger agrees with the journal")

@@ -301,7 +301,13 @@ import Testing
             let site = try await DemonstrationSite(in: instance)
             let id = try await record(
                 at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
-            try await database.query("UPDATE areas SET monitored = false")
+            try await instance.run { database in
+                var unwatched = AreaChange()
+                unwatched.monitored = false
+                _ = try await database.changeArea(
+                    site.area, only: nil, if: .any, to: unwatched, by: author, at: .now()
+                ).stored()
+            }
             var change = IncidentChange()
             change.category = .hazardPrevention
             let wanted = change
@@ -333,6 +339,51 @@ import Testing
             let differences = try await instance.run { try await $0.ledgerDifferences() }
             #expect(differences.map(\.amount) == [-1, 1])
             #expect(differences.map { $0.fact.contains("criminal_offence") } == [true, false])
+        }
+    }
+
+    /// What stands in the ledger otherwise than it was written, by whoever owns the table.
+    private static let tamperings = [
+        // Both rows of an earlier state, so that the sums of today stay as they are.
+        "UPDATE incident_ledger SET monitored = false WHERE position = $1 OR amount < 0",
+        "UPDATE incident_ledger SET category = 'hazard_prevention' WHERE position = $1 OR amount < 0",
+        "UPDATE incident_ledger SET position = position - 1 WHERE position > $1",
+        "UPDATE incident_ledger SET arrival_seconds = 1 WHERE position = $1 OR amount < 0",
+        "DELETE FROM incident_ledger WHERE position = $1 OR amount < 0",
+    ]
+
+    @Test(arguments: tamperings)
+    func `that the journal did not bear out at an earlier position are found`(tampering: String)
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let id = try await record(
+                at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
+            let first = try await instance.run { try await $0.journalHead() }.position
+            try await instance.run { database in
+                var unwatched = AreaChange()
+                unwatched.monitored = false
+                _ = try await database.changeArea(
+                    site.area, only: nil, if: .any, to: unwatched, by: author, at: .now()
+                ).stored()
+                var elsewhere = IncidentChange()
+                elsewhere.area = .some(nil)
+                _ = try await database.changeIncident(
+                    id, only: nil, if: .any, to: elsewhere, reason: "Anderswo", by: author,
+                    at: .now()
+                ).stored()
+                try await database.settleLedger()
+            }
+            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+
+            try await database.query(tampering, .int64(first))
+
+            let differences = try await instance.run { try await $0.ledgerDifferences() }
+            #expect(!differences.isEmpty)
+            #expect(differences.allSatisfy { $0.subject == id.description })
+            #expect(differences.contains { ($0.position ?? 0) >= first })
         }
     }
 
