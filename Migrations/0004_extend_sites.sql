@@ -160,6 +160,161 @@ DROP TRIGGER configuration_changed ON cameras;
 CREATE TRIGGER configuration_changed BEFORE INSERT OR UPDATE ON cameras
     FOR EACH STATEMENT EXECUTE FUNCTION count_configuration_change();
 
+-- What held when: a change of the configuration holds from then on, and what is told of the time
+-- before stays as it was. What was entered first holds for all the time before it, too. When a
+-- camera was installed or removed is a time by itself, which a correction corrects.
+--
+-- Triggers write these rows with the owner's rights, in the transaction of the change; the runtime
+-- role reads them. A period is half-open; without an end it holds now.
+
+CREATE TABLE camera_periods (
+    site text NOT NULL,
+    camera uuid NOT NULL,
+    valid_from timestamptz NOT NULL,
+    valid_to timestamptz,
+    area uuid NOT NULL,
+    -- A weekly schedule; NULL: always.
+    operating_hours json,
+    PRIMARY KEY (site, camera, valid_from),
+    FOREIGN KEY (site, camera) REFERENCES cameras (site, id),
+    FOREIGN KEY (site, area) REFERENCES areas (site, id),
+    CHECK (valid_to > valid_from)
+);
+GRANT SELECT ON camera_periods TO leitstand;
+CREATE UNIQUE INDEX camera_periods_now ON camera_periods (camera) WHERE valid_to IS NULL;
+INSERT INTO camera_periods (site, camera, valid_from, area, operating_hours)
+SELECT site, id, '-infinity', area, operating_hours FROM cameras;
+
+CREATE FUNCTION begin_camera_period() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    changed_at timestamptz;
+BEGIN
+    UPDATE camera_periods p
+    -- The clock may be set back.
+    SET valid_to = greatest(clock_timestamp(), p.valid_from + interval '1 microsecond')
+    WHERE p.camera = NEW.id AND p.valid_to IS NULL
+    RETURNING p.valid_to INTO changed_at;
+    INSERT INTO camera_periods (site, camera, valid_from, area, operating_hours)
+    VALUES (
+        NEW.site, NEW.id, coalesce(changed_at, '-infinity'), NEW.area, NEW.operating_hours);
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION begin_camera_period() FROM PUBLIC;
+CREATE TRIGGER camera_period_begun AFTER INSERT ON cameras
+    FOR EACH ROW EXECUTE FUNCTION begin_camera_period();
+CREATE TRIGGER camera_period_changed AFTER UPDATE OF area, operating_hours ON cameras
+    FOR EACH ROW
+    -- json has no equality.
+    WHEN ((OLD.area, OLD.operating_hours::text) IS DISTINCT FROM
+        (NEW.area, NEW.operating_hours::text))
+    EXECUTE FUNCTION begin_camera_period();
+
+CREATE TABLE area_periods (
+    site text NOT NULL,
+    area uuid NOT NULL,
+    valid_from timestamptz NOT NULL,
+    valid_to timestamptz,
+    monitored boolean NOT NULL,
+    PRIMARY KEY (site, area, valid_from),
+    FOREIGN KEY (site, area) REFERENCES areas (site, id),
+    CHECK (valid_to > valid_from)
+);
+GRANT SELECT ON area_periods TO leitstand;
+CREATE UNIQUE INDEX area_periods_now ON area_periods (area) WHERE valid_to IS NULL;
+INSERT INTO area_periods (site, area, valid_from, monitored)
+SELECT site, id, '-infinity', monitored FROM areas;
+
+CREATE FUNCTION begin_area_period() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    changed_at timestamptz;
+BEGIN
+    UPDATE area_periods p
+    SET valid_to = greatest(clock_timestamp(), p.valid_from + interval '1 microsecond')
+    WHERE p.area = NEW.id AND p.valid_to IS NULL
+    RETURNING p.valid_to INTO changed_at;
+    INSERT INTO area_periods (site, area, valid_from, monitored)
+    VALUES (NEW.site, NEW.id, coalesce(changed_at, '-infinity'), NEW.monitored);
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION begin_area_period() FROM PUBLIC;
+CREATE TRIGGER area_period_begun AFTER INSERT ON areas
+    FOR EACH ROW EXECUTE FUNCTION begin_area_period();
+CREATE TRIGGER area_period_changed AFTER UPDATE OF monitored ON areas
+    FOR EACH ROW WHEN (OLD.monitored <> NEW.monitored) EXECUTE FUNCTION begin_area_period();
+
+-- Whether an area was monitored at an instant; NULL: there is no such area.
+CREATE FUNCTION was_monitored(site text, area uuid, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (
+    SELECT p.monitored FROM area_periods p
+    WHERE p.site = was_monitored.site AND p.area = was_monitored.area
+        AND tstzrange(p.valid_from, p.valid_to) @> at);
+
+-- What stood in a site's list of permitted patterns from when to when, and what validity it gave
+-- there. A pattern was permitted while both held.
+CREATE TABLE pattern_periods (
+    site text NOT NULL REFERENCES sites,
+    pattern text NOT NULL,
+    listed_from timestamptz NOT NULL,
+    listed_to timestamptz,
+    -- As of site_patterns.
+    valid_from timestamptz,
+    valid_to timestamptz,
+    PRIMARY KEY (site, pattern, listed_from),
+    CHECK (listed_to > listed_from)
+);
+GRANT SELECT ON pattern_periods TO leitstand;
+CREATE UNIQUE INDEX pattern_periods_now ON pattern_periods (site, pattern)
+    WHERE listed_to IS NULL;
+INSERT INTO pattern_periods (site, pattern, listed_from, valid_from, valid_to)
+SELECT site, pattern, '-infinity', valid_from, valid_to FROM site_patterns;
+
+CREATE FUNCTION begin_pattern_period() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    changed_at timestamptz;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        UPDATE pattern_periods p
+        SET listed_to = greatest(clock_timestamp(), p.listed_from + interval '1 microsecond')
+        WHERE p.site = OLD.site AND p.pattern = OLD.pattern AND p.listed_to IS NULL
+        RETURNING p.listed_to INTO changed_at;
+    -- The list that a site is created with holds for the time before, too.
+    ELSIF EXISTS (SELECT FROM sites s WHERE s.id = NEW.site AND s.revision = 1) THEN
+        changed_at := '-infinity';
+    ELSE
+        changed_at := greatest(clock_timestamp(), (
+            SELECT max(p.listed_to) FROM pattern_periods p
+            WHERE p.site = NEW.site AND p.pattern = NEW.pattern));
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        INSERT INTO pattern_periods (site, pattern, listed_from, valid_from, valid_to)
+        VALUES (NEW.site, NEW.pattern, changed_at, NEW.valid_from, NEW.valid_to);
+    END IF;
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION begin_pattern_period() FROM PUBLIC;
+CREATE TRIGGER pattern_period_begun AFTER INSERT OR DELETE ON site_patterns
+    FOR EACH ROW EXECUTE FUNCTION begin_pattern_period();
+CREATE TRIGGER pattern_period_changed AFTER UPDATE OF valid_from, valid_to ON site_patterns
+    FOR EACH ROW
+    WHEN ((OLD.valid_from, OLD.valid_to) IS DISTINCT FROM (NEW.valid_from, NEW.valid_to))
+    EXECUTE FUNCTION begin_pattern_period();
+
+-- Whether a site permitted a pattern at an instant.
+CREATE FUNCTION was_permitted(site text, pattern text, at timestamptz) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN EXISTS (
+    SELECT FROM pattern_periods p
+    WHERE p.site = was_permitted.site AND p.pattern = was_permitted.pattern
+        AND tstzrange(p.listed_from, p.listed_to) @> at
+        AND tstzrange(p.valid_from, p.valid_to) @> at);
+
 -- A time in which a camera, or the whole site, works in another mode, whatever the nodes say: a
 -- staged scene, an exercise.
 CREATE TABLE mode_windows (
@@ -236,6 +391,9 @@ BEGIN
         -- Retention leaves these.
         OR EXISTS (SELECT FROM alarms a WHERE a.site = time_zone_is_fixed.site)
         OR EXISTS (SELECT FROM incidents i WHERE i.site = time_zone_is_fixed.site)
+        -- What cameras were meant to do then was read from schedules in this zone.
+        OR EXISTS (
+            SELECT FROM analysis_intervals i WHERE i.site = time_zone_is_fixed.site)
         -- One that is under way sees by itself that the zone has changed.
         OR EXISTS (SELECT FROM imports i WHERE i.site = time_zone_is_fixed.site);
 END

@@ -336,81 +336,106 @@ BEGIN
 END
 $$;
 
--- How a camera was watched for a pattern: parts without gap or overlap over the asked range, as
--- far as the camera was there. Of several states at once the first counts of off_by_order,
--- off_by_schedule, analysed, blind, off, unknown. When several nodes run different models on one
--- camera, `model` has them all, parted by commas; it is NULL where no model looked.
-CREATE FUNCTION coverage(
-    site text, camera uuid, pattern text, lower timestamptz, upper timestamptz
-) RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, state text, model text)
+-- How a camera was watched for each of several patterns: of each, parts without gap or overlap over
+-- the asked range, as far as the camera was there. A NULL among the patterns stands for the camera
+-- as a whole, whatever the patterns. Of several states at once the first counts of off_by_order,
+-- off_by_schedule, analysed, blind, off, unknown. `models` are those that looked, several where
+-- nodes run different ones; NULL where none did. Hours and areas are those that were set then.
+CREATE FUNCTION coverage_of_patterns(
+    site text, camera uuid, patterns text[], lower timestamptz, upper timestamptz
+) RETURNS TABLE (
+    pattern text, starts_at timestamptz, ends_at timestamptz, state text, models text[])
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
+<<watching>>
 DECLARE
-    watched cameras;
     zone text;
     life tstzrange;
     by_order tstzmultirange;
     hours tstzmultirange;
+    read_patterns text[] := patterns;
 BEGIN
-    SELECT * INTO watched FROM cameras c WHERE c.site = coverage.site AND c.id = coverage.camera;
-    IF NOT FOUND OR coverage.lower >= coverage.upper THEN
+    SELECT s.time_zone,
+        tstzrange(c.installed_at, c.removed_at)
+            * tstzrange(coverage_of_patterns.lower, coverage_of_patterns.upper)
+    INTO zone, life
+    FROM cameras c JOIN sites s ON s.id = c.site
+    WHERE c.site = coverage_of_patterns.site AND c.id = coverage_of_patterns.camera
+        AND coverage_of_patterns.lower < coverage_of_patterns.upper;
+    IF NOT FOUND OR isempty(life) THEN
         RETURN;
     END IF;
-    SELECT s.time_zone INTO zone FROM sites s WHERE s.id = coverage.site;
-    life := tstzrange(watched.installed_at, watched.removed_at)
-        * tstzrange(coverage.lower, coverage.upper);
-    IF isempty(life) THEN
-        RETURN;
+    IF array_position(read_patterns, NULL) IS NOT NULL THEN
+        -- Nodes report nothing that was never permitted.
+        read_patterns := ARRAY(
+            SELECT DISTINCT p.pattern FROM pattern_periods p
+            WHERE p.site = coverage_of_patterns.site);
     END IF;
-    SELECT coalesce(range_agg(tstzrange(i.starts_at, i.ends_at) * life), '{}') INTO by_order
-    FROM interruptions i
-    WHERE i.site = coverage.site AND tstzrange(i.starts_at, i.ends_at) && life
-        AND (i.camera = watched.id OR i.area = watched.area
+    SELECT coalesce(range_agg(held.span * tstzrange(i.starts_at, i.ends_at)), '{}')
+    INTO by_order
+    FROM (
+        SELECT p.area, tstzrange(p.valid_from, p.valid_to) * life AS span FROM camera_periods p
+        WHERE p.site = coverage_of_patterns.site AND p.camera = coverage_of_patterns.camera
+    ) held
+    JOIN interruptions i ON i.site = coverage_of_patterns.site
+        AND tstzrange(i.starts_at, i.ends_at) && held.span
+        AND (i.camera = coverage_of_patterns.camera OR i.area = held.area
             OR (i.camera IS NULL AND i.area IS NULL));
-    IF watched.operating_hours IS NULL THEN
-        hours := tstzmultirange(life);
-    ELSE
-        SELECT coalesce(range_agg(tstzrange(h.starts_at, h.ends_at) * life), '{}') INTO hours
-        FROM schedule_intervals(watched.operating_hours, zone, lower(life), upper(life)) h;
-    END IF;
+    SELECT coalesce(range_agg(tstzrange(h.starts_at, h.ends_at)), '{}') INTO hours
+    FROM camera_periods p
+    CROSS JOIN LATERAL schedule_intervals(
+        p.operating_hours, zone, greatest(lower(life), p.valid_from),
+        least(upper(life), p.valid_to)) h
+    WHERE p.site = coverage_of_patterns.site AND p.camera = coverage_of_patterns.camera
+        AND tstzrange(p.valid_from, p.valid_to) && life;
 
     RETURN QUERY
-    WITH reports AS MATERIALIZED (
+    WITH asked AS (
+        SELECT DISTINCT a.pattern FROM unnest(patterns) AS a (pattern)
+    ), reports AS MATERIALIZED (
         -- Each node's intervals from the one that the range begins in.
-        SELECT i.status, i.model,
+        SELECT a.pattern, i.status, i.model,
             range_agg(
                 tstzrange(
                     i.starts_at,
                     greatest(i.starts_at, coalesce(i.ends_at, n.heartbeat_due_at))) * life)
                 AS spans
         FROM nodes n
+        CROSS JOIN unnest(read_patterns) AS r (pattern)
         CROSS JOIN LATERAL (
             SELECT * FROM analysis_intervals a
-            WHERE a.site = coverage.site AND a.camera = watched.id
-                AND a.pattern = coverage.pattern AND a.node = n.id
+            WHERE a.site = coverage_of_patterns.site
+                AND a.camera = coverage_of_patterns.camera
+                AND a.pattern = r.pattern AND a.node = n.id
                 AND a.starts_at < upper(life)
                 AND a.starts_at >= coalesce(
                     (SELECT max(f.starts_at) FROM analysis_intervals f
-                        WHERE f.site = coverage.site AND f.camera = watched.id
-                            AND f.pattern = coverage.pattern AND f.node = n.id
+                        WHERE f.site = coverage_of_patterns.site
+                            AND f.camera = coverage_of_patterns.camera
+                            AND f.pattern = r.pattern AND f.node = n.id
                             AND f.starts_at <= lower(life)),
                     '-infinity')
         ) i
-        WHERE n.site = coverage.site
-        GROUP BY i.status, i.model
+        JOIN asked a ON a.pattern IS NULL OR a.pattern = r.pattern
+        WHERE n.site = coverage_of_patterns.site
+        GROUP BY a.pattern, i.status, i.model
     ), bounds AS (
-        SELECT lower(life) AS at
-        UNION SELECT upper(life)
-        UNION SELECT unnest(ARRAY[lower(span), upper(span)])
-            FROM (
-                SELECT unnest(spans) AS span FROM reports
-                UNION ALL SELECT unnest(by_order)
-                UNION ALL SELECT unnest(hours)
-            ) spans
+        SELECT a.pattern, unnest(ARRAY[lower(spans.span), upper(spans.span)]) AS at
+        FROM asked a
+        CROSS JOIN (
+            SELECT life AS span
+            UNION ALL SELECT unnest(by_order)
+            UNION ALL SELECT unnest(hours)
+        ) spans
+        UNION
+        SELECT r.pattern, unnest(ARRAY[lower(r.span), upper(r.span)])
+        FROM (SELECT pattern, unnest(spans) AS span FROM reports) r
     ), parts AS (
-        SELECT at AS starts_at, lead(at) OVER (ORDER BY at) AS ends_at FROM bounds
+        SELECT b.pattern, b.at AS starts_at,
+            lead(b.at) OVER (PARTITION BY b.pattern ORDER BY b.at) AS ends_at
+        FROM bounds b
     ), judged AS (
-        SELECT p.starts_at, p.ends_at,
+        SELECT p.pattern, p.starts_at, p.ends_at,
             CASE
                 WHEN by_order @> p.starts_at THEN 'off_by_order'
                 WHEN NOT hours @> p.starts_at THEN 'off_by_schedule'
@@ -421,32 +446,45 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT
                 CASE r.status WHEN 'analysing' THEN 'analysed' ELSE r.status END AS state,
-                CASE WHEN r.status <> 'off'
-                    THEN string_agg(DISTINCT r.model, ', ' ORDER BY r.model) END AS models
-            FROM reports r WHERE r.spans @> p.starts_at
+                array_agg(DISTINCT r.model ORDER BY r.model) AS models
+            FROM reports r
+            WHERE r.pattern IS NOT DISTINCT FROM p.pattern AND r.spans @> p.starts_at
             GROUP BY r.status
             ORDER BY array_position(ARRAY['analysing', 'blind', 'off'], r.status)
             LIMIT 1
         ) seen ON true
         WHERE p.ends_at IS NOT NULL
     ), named AS (
-        SELECT j.starts_at, j.ends_at, j.state,
-            CASE WHEN j.state IN ('analysed', 'blind') THEN j.models END AS model
+        SELECT j.pattern, j.starts_at, j.ends_at, j.state,
+            CASE WHEN j.state IN ('analysed', 'blind') THEN j.models END AS models
         FROM judged j
     ), numbered AS (
-        SELECT n.*, count(*) FILTER (WHERE n.is_new) OVER (ORDER BY n.starts_at) AS run
+        SELECT n.*,
+            count(*) FILTER (WHERE n.is_new) OVER (PARTITION BY n.pattern ORDER BY n.starts_at)
+                AS run
         FROM (
-            SELECT n.*, (n.state, n.model) IS DISTINCT FROM
-                (lag(n.state) OVER (ORDER BY n.starts_at), lag(n.model) OVER (ORDER BY n.starts_at))
-                AS is_new
+            SELECT n.*, (n.state, n.models) IS DISTINCT FROM
+                (lag(n.state) OVER by_time, lag(n.models) OVER by_time) AS is_new
             FROM named n
+            WINDOW by_time AS (PARTITION BY n.pattern ORDER BY n.starts_at)
         ) n
     )
-    SELECT min(n.starts_at), max(n.ends_at), n.state, n.model
+    SELECT n.pattern, min(n.starts_at), max(n.ends_at), n.state, n.models
     FROM numbered n
-    GROUP BY n.run, n.state, n.model
-    ORDER BY 1;
+    GROUP BY n.pattern, n.run, n.state, n.models
+    ORDER BY n.pattern, min(n.starts_at);
 END
+$$;
+
+-- How a camera was watched for a pattern.
+CREATE FUNCTION coverage(
+    site text, camera uuid, pattern text, lower timestamptz, upper timestamptz
+) RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, state text, models text[])
+LANGUAGE sql STABLE AS $$
+    SELECT c.starts_at, c.ends_at, c.state, c.models
+    FROM coverage_of_patterns(
+        coverage.site, coverage.camera, ARRAY[coverage.pattern], coverage.lower, coverage.upper) c
+    ORDER BY c.starts_at
 $$;
 
 -- Whether a camera was analysed for a pattern at an instant.
@@ -463,14 +501,14 @@ $$;
 -- A page of the coverage of several cameras and patterns: the newest camera first, of a camera by
 -- pattern, of a pattern the newest part first. Only what the page needs is computed.
 --
--- `patterns` is the catalogue or what was asked for; shown are those that the site permits or
--- a node once looked for. `after_*` is the last row of the page before.
+-- `patterns` is the catalogue or what was asked for; shown are those that the site permitted at
+-- some time or a node once looked for. `after_*` is the last row of the page before.
 CREATE FUNCTION coverage_page(
     site text, camera uuid, patterns text[], lower timestamptz, upper timestamptz,
     after_camera uuid, after_pattern text, after_time timestamptz, rows_max integer
 ) RETURNS TABLE (
     camera_id uuid, pattern_name text, starts_at timestamptz, ends_at timestamptz, state text,
-    model text)
+    models text[])
 LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
 DECLARE
@@ -487,14 +525,14 @@ BEGIN
             AND (after_camera IS NULL OR c.id < after_camera
                 OR (c.id = after_camera AND p.pattern >= after_pattern))
             AND (
-                EXISTS (SELECT FROM site_patterns s
+                EXISTS (SELECT FROM pattern_periods s
                     WHERE s.site = c.site AND s.pattern = p.pattern)
                 OR EXISTS (SELECT FROM analysis_intervals i
                     WHERE i.site = c.site AND i.camera = c.id AND i.pattern = p.pattern))
         ORDER BY c.id DESC, p.pattern
     LOOP
         RETURN QUERY
-        SELECT pair.camera, pair.pattern, v.starts_at, v.ends_at, v.state, v.model
+        SELECT pair.camera, pair.pattern, v.starts_at, v.ends_at, v.state, v.models
         FROM coverage(
             pair.site, pair.camera, pair.pattern, coverage_page.lower,
             CASE WHEN pair.camera = after_camera AND pair.pattern = after_pattern

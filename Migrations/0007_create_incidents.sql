@@ -274,12 +274,7 @@ BEGIN
         ELSE
             RETURN QUERY SELECT 'not_assessable', 'other_pattern', NULL::text[];
         END IF;
-    ELSIF NOT EXISTS (
-        SELECT FROM site_patterns p
-        WHERE p.site = incident.site AND p.pattern = (assess_incident.incident).pattern
-            AND (p.valid_from IS NULL OR p.valid_from <= incident.occurred_at)
-            AND (p.valid_to IS NULL OR incident.occurred_at < p.valid_to)
-    ) THEN
+    ELSIF NOT was_permitted(incident.site, incident.pattern, incident.occurred_at) THEN
         RETURN QUERY SELECT 'not_assessable', 'not_permitted', NULL::text[];
     ELSIF in_view = '{}' THEN
         RETURN QUERY SELECT 'not_assessable', 'no_camera', NULL::text[];

@@ -46,8 +46,8 @@ extension Database {
             Statement(
                 """
                 SELECT json_build_object('camera', camera_id, 'pattern', pattern_name,
-                        'model', model, 'state', state, 'from', rfc3339(starts_at),
-                        'to', rfc3339(ends_at))::text,
+                        'models', to_json(coalesce(models, '{}')), 'state', state,
+                        'from', rfc3339(starts_at), 'to', rfc3339(ends_at))::text,
                     starts_at, camera_id || ':' || pattern_name
                 FROM coverage_page($1, $2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
                 ORDER BY ordinality

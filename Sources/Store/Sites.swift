@@ -132,7 +132,11 @@ extension Database {
         if let days = change.accessLogDays { columns.append(("access_log_days", .integer(days))) }
         var also: [Statement] = []
         if let patterns = change.patterns {
-            also.append(Statement("DELETE FROM site_patterns WHERE site = $1", .text(id)))
+            // What stays in the list is not taken out of it: each row has its history.
+            also.append(
+                Statement(
+                    "DELETE FROM site_patterns WHERE site = $1 AND pattern <> ALL ($2)", .text(id),
+                    .texts(patterns.map(\.pattern.rawValue))))
             also += Self.permit(patterns, at: id)
         }
         if let positions = change.positions {
@@ -166,6 +170,9 @@ extension Database {
                 FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
                     WITH ORDINALITY
                     AS permitted (pattern, legal_basis, valid_from, valid_to, ordinal)
+                ON CONFLICT (site, pattern) DO UPDATE
+                SET ordinal = excluded.ordinal, legal_basis = excluded.legal_basis,
+                    valid_from = excluded.valid_from, valid_to = excluded.valid_to
                 """,
                 .text(site), .texts(patterns.map(\.pattern.rawValue)),
                 .texts(patterns.map(\.legalBasis)),

@@ -68,7 +68,11 @@ import Testing
             #expect(try assessment(nobody) == "not_assessable no_camera")
             let nothing = try await record(of: node, in: instance) { $0.pattern = nil }
             #expect(try assessment(nothing) == "not_assessable no_pattern")
+            // What is withdrawn today was permitted then.
             try await database.query("DELETE FROM site_patterns WHERE pattern = 'hitting'")
+            let withdrawn = try await record(of: node, in: instance)
+            #expect(try assessment(withdrawn) == "not_assessable not_analysed")
+            try await database.query("DELETE FROM pattern_periods WHERE pattern = 'hitting'")
             let forbidden = try await record(of: node, in: instance)
             #expect(try assessment(forbidden) == "not_assessable not_permitted")
         }

@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    /// The parts as `from-to state model`, in seconds from the begin.
+    /// The parts as `from-to state model+model`, in seconds from the begin.
     private func coverage(
         of pattern: BehaviourPattern = .hitting, _ period: Range<Int>, by node: ReportingNode,
         in database: TestDatabase
@@ -32,7 +32,8 @@ import Testing
             """
             SELECT coalesce(string_agg(
                 format('%s-%s %s', extract(epoch FROM starts_at - $6)::int,
-                    extract(epoch FROM ends_at - $6)::int, concat_ws(' ', state, model)),
+                    extract(epoch FROM ends_at - $6)::int,
+                    concat_ws(' ', state, array_to_string(models, '+'))),
                 ', ' ORDER BY starts_at), '')
             FROM coverage($1, $2, $3, $4, $5)
             """, .text(node.site.id.description), .uuid(node.site.cameras[0]),
@@ -79,7 +80,7 @@ import Testing
             // Mannheim is two hours ahead of UTC: on from second 600.
             try await database.query(
                 """
-                UPDATE cameras SET operating_hours =
+                UPDATE camera_periods SET operating_hours =
                     '[{"days": ["tue"], "from": "12:10", "to": "24:00"}]'
                 """)
             for second in stride(from: 0, through: 3_600, by: 600) { try await node.beat(second) }
@@ -112,7 +113,7 @@ import Testing
             // The other is known to 900, this one to 1200.
             #expect(
                 parts == """
-                    0-300 analysed v1, 300-600 analysed v1, v2, 600-900 analysed v2, \
+                    0-300 analysed v1, 300-600 analysed v1+v2, 600-900 analysed v2, \
                     900-1200 off, 1200-1300 unknown
                     """)
         }
@@ -213,7 +214,7 @@ import Testing
         try await withNode(from: Timestamp(rfc3339: "2026-10-24T22:00:00Z")) { database, node in
             try await database.query(
                 """
-                UPDATE cameras SET operating_hours =
+                UPDATE camera_periods SET operating_hours =
                     '[{"days": ["sun"], "from": "01:00", "to": "04:00"}]'
                 """)
             for hour in 0...14 { try await node.beat(hour * 1_800) }
@@ -223,6 +224,25 @@ import Testing
             #expect(
                 parts == """
                     0-3600 off_by_schedule, 3600-18000 analysed v1, 18000-25200 off_by_schedule
+                    """)
+        }
+    }
+
+    @Test func `is as short as the night when the clocks are put forward`() async throws {
+        // From 01:00 CET (00:00 UTC) to 04:00 CEST (02:00 UTC): two hours, not three.
+        try await withNode(from: Timestamp(rfc3339: "2026-03-28T23:00:00Z")) { database, node in
+            try await database.query(
+                """
+                UPDATE camera_periods SET operating_hours =
+                    '[{"days": ["sun"], "from": "01:00", "to": "04:00"}]'
+                """)
+            for hour in 0...14 { try await node.beat(hour * 1_800) }
+
+            let parts = try await coverage(0..<25_200, by: node, in: database)
+
+            #expect(
+                parts == """
+                    0-3600 off_by_schedule, 3600-10800 analysed v1, 10800-25200 off_by_schedule
                     """)
         }
     }
@@ -244,6 +264,166 @@ import Testing
             #expect(try await wasAnalysed(0))
             #expect(try await wasAnalysed(600, less: .microseconds(1)))
             #expect(try await !wasAnalysed(600))
+        }
+    }
+
+    // MARK: Changes of the configuration
+
+    @Test func `goes by the hours and the area that the camera had then`() async throws {
+        try await withNode { database, node in
+            for second in stride(from: 0, through: 3_600, by: 600) { try await node.beat(second) }
+            let other: AreaID = try await node.instance.run { database in
+                try await database.createArea(
+                    NewArea(site: node.site.id, name: "Neckarwiese", monitored: true),
+                    by: ReportingNode.author, at: node.begin
+                ).stored().id()
+            }
+            // Of the old area from 600 on, of the new one from 1200 on: it moved at 1800.
+            try await interrupt(node, area: node.site.area, from: 600, to: 2_400, in: database)
+            try await interrupt(node, area: other, from: 1_200, to: 2_100, in: database)
+            try await database.query(
+                "UPDATE camera_periods SET valid_to = $1", .time(node.begin + .seconds(1_800)))
+            try await database.query(
+                """
+                INSERT INTO camera_periods (site, camera, valid_from, area, operating_hours)
+                SELECT site, camera, valid_to, $1,
+                    '[{"days": ["tue"], "from": "12:00", "to": "12:50"}]'
+                FROM camera_periods
+                """, .uuid(other))
+
+            let parts = try await coverage(0..<3_600, by: node, in: database)
+
+            // Noon in Mannheim is second 0; the new hours end at 3000.
+            #expect(
+                parts == """
+                    0-600 analysed v1, 600-2100 off_by_order, 2100-3000 analysed v1, \
+                    3000-3600 off_by_schedule
+                    """)
+        }
+    }
+
+    @Test func `stays as it was when the camera's hours and area change now`() async throws {
+        try await withNode { database, node in
+            try await node.beat(0)
+            try await node.beat(600)
+            try await interrupt(node, area: node.site.area, from: 300, to: 400, in: database)
+            let before = try await coverage(0..<1_800, by: node, in: database)
+            let beginOfChange = Timestamp.now()
+
+            var hours = CameraChange()
+            hours.operatingHours = .some(
+                WeeklySchedule([
+                    WeeklySchedule.Hours(
+                        days: [.mon], from: try #require(WeeklySchedule.Time("03:00")),
+                        to: try #require(WeeklySchedule.Time("04:00")))
+                ]))
+            hours.area = try await node.instance.run { database in
+                try await database.createArea(
+                    NewArea(site: node.site.id, name: "Neckarwiese", monitored: true),
+                    by: ReportingNode.author, at: node.begin
+                ).stored().id()
+            }
+            let change = hours
+            for _ in 0..<2 {
+                _ = try await node.instance.run { database in
+                    try await database.changeCamera(
+                        node.site.cameras[0], only: nil, if: .any, to: change,
+                        by: ReportingNode.author, at: .now()
+                    ).stored()
+                }
+            }
+
+            #expect(
+                before == """
+                    0-300 analysed v1, 300-400 off_by_order, 400-1200 analysed v1, \
+                    1200-1800 unknown
+                    """)
+            #expect(try await coverage(0..<1_800, by: node, in: database) == before)
+            // The same change again begins no period.
+            let periods = try await database.query(
+                """
+                SELECT count(*), max(valid_from) >= $1 AND max(valid_from) <= clock_timestamp(),
+                    count(*) FILTER (WHERE valid_to IS NULL),
+                    min(valid_to) = max(valid_from)
+                FROM camera_periods
+                """, .time(beginOfChange))
+            #expect(try periods.int64(0, 0) == 2)
+            #expect(try periods.bool(0, 1))
+            #expect(try periods.int64(0, 2) == 1)
+            #expect(try periods.bool(0, 3))
+        }
+    }
+
+    @Test func `keeps an area's monitoring of the time before it changed`() async throws {
+        try await withNode { database, node in
+            func wasMonitored(_ instant: Timestamp) async throws -> Bool {
+                try await database.query(
+                    "SELECT was_monitored($1, $2, $3)", .text(node.site.id.description),
+                    .uuid(node.site.area), .time(instant)
+                ).bool(0, 0)
+            }
+            let before = Timestamp.now()
+
+            var change = AreaChange()
+            change.monitored = false
+            let wanted = change
+            _ = try await node.instance.run { database in
+                try await database.changeArea(
+                    node.site.area, only: nil, if: .any, to: wanted, by: ReportingNode.author,
+                    at: .now()
+                ).stored()
+            }
+
+            #expect(try await wasMonitored(before))
+            #expect(try await !wasMonitored(.now()))
+        }
+    }
+
+    @Test func `knows what was permitted before a list was replaced`() async throws {
+        try await withNode { database, node in
+            func permitted(_ instant: Timestamp) async throws -> [String] {
+                let rows = try await database.query(
+                    """
+                    SELECT p FROM unnest(ARRAY['hitting', 'kicking', 'pushing']) p
+                    WHERE was_permitted($1, p, $2) ORDER BY p
+                    """, .text(node.site.id.description), .time(instant))
+                return try (0..<rows.rowCount).map { try rows.text($0, 0) }
+            }
+            func permit(_ patterns: [PermittedPattern]) async throws -> Timestamp {
+                var change = SiteChange()
+                change.patterns = patterns
+                let wanted = change
+                _ = try await node.instance.run { database in
+                    try await database.changeSite(
+                        node.site.id, only: nil, if: .any, to: wanted, by: ReportingNode.author,
+                        at: .now()
+                    ).stored()
+                }
+                return .now()
+            }
+            let longAgo = try #require(Timestamp(rfc3339: "2022-01-01T00:00:00Z"))
+            let hitting = PermittedPattern(pattern: .hitting, legalBasis: nil)
+
+            let first = try await permit([hitting])
+            let second = try await permit([
+                PermittedPattern(pattern: .hitting, legalBasis: "§ 44 (4) PolG"),
+                // That it would have been valid does not mean that it stood in the list.
+                PermittedPattern(pattern: .kicking, legalBasis: nil, validFrom: longAgo),
+            ])
+            let third = try await permit([
+                PermittedPattern(
+                    pattern: .hitting, legalBasis: nil, validTo: .now() + .seconds(3_600))
+            ])
+
+            #expect(try await permitted(longAgo) == ["hitting", "kicking", "pushing"])
+            #expect(try await permitted(first) == ["hitting"])
+            #expect(try await permitted(second) == ["hitting", "kicking"])
+            #expect(try await permitted(third) == ["hitting"])
+            #expect(try await permitted(third + .seconds(3_601)) == [])
+            // Another legal basis or place in the list is no other permission.
+            let hittings = try await database.number(
+                "SELECT count(*) FROM pattern_periods WHERE pattern = 'hitting'")
+            #expect(hittings == 2)
         }
     }
 
