@@ -73,9 +73,9 @@ enum CSVDialect: String, CaseIterable {
             let blank = Array(repeating: "", count: groups.count + definition.measures.count)
             var leftOut = part.leftOut.operatingModes.sorted { $0.key < $1.key }
                 .map { ("left_out:operating_mode=\($0.key)", $0.value) }
-            leftOut.append(("left_out:retracted", part.leftOut.retracted))
-            if let cancelled = part.leftOut.cancelled {
-                leftOut.append(("left_out:cancelled", cancelled))
+            for reason in LeftOutReason.allCases {
+                guard let count = part.leftOut[reason] else { continue }
+                leftOut.append(("left_out:\(reason.rawValue)", count))
             }
             for (row, count) in leftOut { table += line(head + [row] + blank + ["\(count)"]) }
         }

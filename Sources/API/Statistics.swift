@@ -335,8 +335,9 @@ extension StatisticsAnswer.Part {
                     writer.member(mode.rawValue, leftOut.operatingModes[mode.rawValue] ?? 0)
                 }
             }
-            writer.member("retracted", leftOut.retracted)
-            writer.member("cancelled", leftOut.cancelled)
+            for reason in LeftOutReason.allCases {
+                writer.member(reason.rawValue, leftOut[reason])
+            }
         }
     }
 }
@@ -345,7 +346,7 @@ extension StatisticsAnswer.Cell {
     /// A number, or the state that forbids one; nil where no number exists, as a mean of nothing.
     func value(of measure: Measure) -> MeasuredValue? {
         switch state {
-        case .complete: distribution.value(of: measure)
+        case .complete: tallies.value(of: measure)
         case .partial, .notRecorded: .state(state)
         }
     }
@@ -357,7 +358,7 @@ extension StatisticsAnswer.Cell {
         // What is known of a part of the time is worth telling, though it is no figure.
         guard state == .partial else { return }
         writer.object("known_part") { writer in
-            for measure in measures { writer.member(measure, distribution.value(of: measure)) }
+            for measure in measures { writer.member(measure, tallies.value(of: measure)) }
         }
     }
 }
@@ -369,13 +370,10 @@ enum MeasuredValue: Equatable {
     case state(RecordingState)
 }
 
-extension Distribution {
+extension Tallies {
     func value(of measure: Measure) -> MeasuredValue? {
         guard let number = number(of: measure) else { return nil }
-        return switch measure {
-        case .count, .known, .missing: .whole(Int64(number))
-        case .median, .percentile90, .mean: .fraction(number)
-        }
+        return measure.isCount ? .whole(Int64(number)) : .fraction(number)
     }
 }
 

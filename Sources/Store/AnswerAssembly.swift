@@ -14,9 +14,9 @@ struct AnswerAssembly {
         /// In their order; each as it lies at each site.
         var stretches: [String] = []
         var stretchesBySite: [String: [SiteID: (from: Timestamp, to: Timestamp)]] = [:]
-        var counts: [[String?]: Distribution] = [:]
-        var total = Distribution()
-        var leftOut = StatisticsAnswer.LeftOut()
+        var counts: [[String?]: Tallies] = [:]
+        var total = Tallies()
+        var leftOut: StatisticsAnswer.LeftOut
     }
 
     init(_ question: StatisticsQuestion, standing: LedgerStanding, spans: [LedgerSpan]) {
@@ -24,12 +24,8 @@ struct AnswerAssembly {
         self.standing = standing
         self.spans = spans
         calendar = question.groups.first(where: \.isCalendar)
-        parts = Array(repeating: Part(), count: 1 + question.comparisons.count)
-        if question.metric == .interventions
-            || question.metric == .arrivalTimes && question.clock == .dispatch
-        {
-            for part in parts.indices { parts[part].leftOut.cancelled = 0 }
-        }
+        let none = Part(leftOut: StatisticsAnswer.LeftOut(for: question.leavesOut))
+        parts = Array(repeating: none, count: 1 + question.comparisons.count)
     }
 
     // MARK: Taking rows
@@ -48,14 +44,11 @@ struct AnswerAssembly {
     mutating func takeLeftOut(_ rows: QueryResult) throws(PostgreSQLError) {
         for row in 0..<rows.rowCount {
             let part = Int(try rows.int32(row, 0))
-            let mode = try rows.text(row, 1)
-            let count = try rows.int64(row, 4)
-            if let modes = question.operatingModes, !modes.contains(mode) {
-                parts[part].leftOut.operatingModes[mode, default: 0] += count
-            } else if try rows.bool(row, 2) {
-                parts[part].leftOut.retracted += count
-            } else if try rows.bool(row, 3) {
-                parts[part].leftOut.cancelled = (parts[part].leftOut.cancelled ?? 0) + count
+            let count = try rows.int64(row, 3)
+            if try rows.textIfPresent(row, 1) == nil {
+                parts[part].leftOut.add(count, ofMode: try rows.text(row, 2))
+            } else {
+                parts[part].leftOut.add(count, for: try rows.value(row, 1))
             }
         }
     }
@@ -66,19 +59,21 @@ struct AnswerAssembly {
             let part = Int(try rows.int32(row, 0))
             var keys: [String?] = []
             for group in 0..<groups { keys.append(try rows.textIfPresent(row, group + 1)) }
-            let value = try rows.int64IfPresent(row, groups + 1)
-            let count = try rows.int64(row, groups + 2)
+            let tally: FigureTally = try rows.value(row, groups + 1)
+            let value = try rows.int64IfPresent(row, groups + 2)
+            let count = try rows.int64(row, groups + 3)
             if groups > 0 {
-                parts[part].counts[keys, default: Distribution()].add(count, of: value)
+                parts[part].counts[keys, default: Tallies()].add(count, of: value, to: tally)
             }
-            if addsToTotal { parts[part].total.add(count, of: value) }
+            if addsToTotal { parts[part].total.add(count, of: value, to: tally) }
         }
     }
 
     mutating func takeTotals(_ rows: QueryResult) throws(PostgreSQLError) {
         for row in 0..<rows.rowCount {
             parts[Int(try rows.int32(row, 0))].total.add(
-                try rows.int64(row, 2), of: try rows.int64IfPresent(row, 1))
+                try rows.int64(row, 3), of: try rows.int64IfPresent(row, 2),
+                to: try rows.value(row, 1))
         }
     }
 
@@ -112,7 +107,7 @@ struct AnswerAssembly {
                     cells.append(
                         StatisticsAnswer.Cell(
                             keys: keys, state: state(of: keys, in: part, spans),
-                            distribution: part.counts[keys] ?? Distribution()))
+                            tallies: part.counts[keys] ?? Tallies()))
                 }
             }
             built.append(
@@ -121,7 +116,7 @@ struct AnswerAssembly {
                     hasOtherLength: spans.contains(where: \.hasOtherLength), cells: cells,
                     total: StatisticsAnswer.Cell(
                         keys: question.groups.map { _ in nil },
-                        state: state(of: nil, in: part, spans), distribution: part.total),
+                        state: state(of: nil, in: part, spans), tallies: part.total),
                     leftOut: part.leftOut))
         }
         return StatisticsAnswer(

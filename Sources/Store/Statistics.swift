@@ -27,11 +27,12 @@ extension Database {
                         Statement("SELECT pg_advisory_xact_lock_shared(7236001)")
                     ])
                 }
-                let query = LedgerQuery(question)
+                let source = question.metric.source(of: question)
+                let frame = QuestionFrame(question, source: source)
                 let read = try await connection.execute(
                     [
                         Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                        LedgerQuery.standing(asOf: question.asOf),
+                        QuestionFrame.standing(asOf: question.asOf),
                     ])
                 let standing = try LedgerStanding(read[1], asOf: question.asOf, now: instant)
                 if let asOf = question.asOf, asOf > standing.now {
@@ -39,13 +40,13 @@ extension Database {
                     return .asOfInFuture(now: standing.now)
                 }
                 let spans = try LedgerSpan.all(
-                    try await connection.execute([query.spans(known: standing.position)])[0])
+                    try await connection.execute([frame.spans(known: standing.position)])[0])
                 guard !spans.isEmpty else {
                     _ = try await connection.execute([Self.rollback])
                     return .unknownSite
                 }
                 var assembly = AnswerAssembly(question, standing: standing, spans: spans)
-                if let calendar = query.calendar(of: spans) {
+                if let calendar = frame.calendar(of: spans) {
                     try assembly.takeCalendar(try await connection.execute([calendar])[0])
                 }
                 guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else {
@@ -53,19 +54,21 @@ extension Database {
                     return .tooManyCells
                 }
                 let position = question.asOf.map { _ in standing.position }
-                var statements = [
-                    query.leftOut(of: spans, known: position),
-                    query.counts(of: spans, by: question.groups, known: position),
-                ]
+                let leftOut = source.leftOut(of: spans, known: position)
+                let counts = source.counts(of: spans, by: question.groups, known: position)
                 // Of what has several values the parts do not add up to the total.
                 let hasOwnTotal = question.groups.contains(.outcome)
-                if hasOwnTotal {
-                    statements.append(query.counts(of: spans, by: [], known: position))
+                let totals =
+                    hasOwnTotal ? source.counts(of: spans, by: [], known: position) : []
+                let results = try await connection.execute(
+                    leftOut + counts + totals + [Self.commit])
+                for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
+                for result in results[leftOut.count...].prefix(counts.count) {
+                    try assembly.takeCounts(result, addsToTotal: !hasOwnTotal)
                 }
-                let results = try await connection.execute(statements + [Self.commit])
-                try assembly.takeLeftOut(results[0])
-                try assembly.takeCounts(results[1], addsToTotal: !hasOwnTotal)
-                if hasOwnTotal { try assembly.takeTotals(results[2]) }
+                for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
+                    try assembly.takeTotals(result)
+                }
                 guard let answer = assembly.answer else { return .tooManyCells }
                 return .answer(answer)
             }
@@ -85,7 +88,7 @@ extension Database {
             var question = StatisticsQuestion(
                 metric: metric, from: .instant(.epoch), to: .instant(.epoch))
             question.site = site
-            return LedgerQuery(question).spans(known: nil)
+            return QuestionFrame(question, source: metric.source(of: question)).spans(known: nil)
         }
         let results = try await read(statements)
         do throws(PostgreSQLError) {

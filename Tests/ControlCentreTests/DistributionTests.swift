@@ -29,7 +29,7 @@ import Testing
         #expect((times.known, times.missing) == (2, 2))
         #expect(times.percentile(0.5) == 60)
         #expect(times.mean == 60)
-        #expect(times.number(of: .count) == 4)
+        #expect(times.count == 4)
     }
 
     @Test func `of nothing has neither mean nor percentiles`() {
@@ -37,7 +37,7 @@ import Testing
 
         #expect(none.mean == nil)
         #expect(none.percentile(0.5) == nil)
-        #expect(none.number(of: .known) == 0)
+        #expect(none.known == 0)
     }
 }
 

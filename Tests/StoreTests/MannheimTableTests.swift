@@ -110,7 +110,7 @@ import Testing
     }
 
     private func count(_ cell: StatisticsAnswer.Cell) -> Double? {
-        cell.state == .complete ? cell.distribution.number(of: .count) : nil
+        cell.state == .complete ? cell.tallies.number(of: .count) : nil
     }
 
     /// The eight figures in the order of the table.
@@ -149,7 +149,7 @@ import Testing
             let times = try await ask(.arrivalTimes, instance)
             // 334 first arrivals: 67 each after 1 to 4 minutes, 66 after 5. Without arrival are
             // those sent later: every tenth of the numbers 334 to 551.
-            let distribution = times.period.total.distribution
+            let distribution = times.period.total.tallies[.cases]
             #expect(distribution.known == 334)
             #expect(distribution.missing == 22)
             #expect(distribution.percentile(0.5) == 180)

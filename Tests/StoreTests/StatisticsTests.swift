@@ -50,7 +50,7 @@ import Testing
     private func numbers(_ part: StatisticsAnswer.Part) -> [String?: Double?] {
         Dictionary(
             uniqueKeysWithValues: part.cells.map {
-                ($0.keys[0], $0.distribution.number(of: .count))
+                ($0.keys[0], $0.tallies.number(of: .count))
             }
         )
     }
@@ -98,9 +98,9 @@ import Testing
                 #expect(
                     expected.keys.allSatisfy { $0.map { keys.contains($0) } ?? true }, "\(named)")
                 if !question.groups.isEmpty, !question.groups.contains(.outcome) {
-                    let sum = answer.period.cells.compactMap { $0.distribution.number(of: .count) }
+                    let sum = answer.period.cells.compactMap { $0.tallies.number(of: .count) }
                         .reduce(0, +)
-                    #expect(sum == answer.period.total.distribution.number(of: .count))
+                    #expect(sum == answer.period.total.tallies.number(of: .count))
                 }
             }
             let differences = try await instance.run { try await $0.ledgerDifferences() }
@@ -110,16 +110,17 @@ import Testing
 
     private func check(_ cell: StatisticsAnswer.Cell, _ values: [Int64?], _ named: String) {
         let known = values.compactMap { $0 }.sorted()
-        #expect(cell.distribution.number(of: .count) == Double(values.count), "\(named)")
-        #expect(cell.distribution.known == Int64(known.count), "\(named)")
+        #expect(cell.tallies.number(of: .count) == Double(values.count), "\(named)")
+        #expect(cell.tallies[.cases].known == Int64(known.count), "\(named)")
         guard !known.isEmpty else { return }
         let place = 0.9 * Double(known.count - 1)
         let lower = Double(known[Int(place.rounded(.down))])
         let upper = Double(known[Int(place.rounded(.up))])
         let expected = lower + (place - place.rounded(.down)) * (upper - lower)
-        #expect(cell.distribution.percentile(0.9) == expected, "\(named)")
+        #expect(cell.tallies[.cases].percentile(0.9) == expected, "\(named)")
         #expect(
-            cell.distribution.mean == Double(known.reduce(0, +)) / Double(known.count), "\(named)")
+            cell.tallies[.cases].mean == Double(known.reduce(0, +)) / Double(known.count),
+            "\(named)")
     }
 
     private func randomQuestion(_ generator: inout SplitMix64) throws -> StatisticsQuestion {
@@ -180,11 +181,11 @@ import Testing
                 let after = try await answer(between, instance)
                 let now = try await answer(year, instance)
 
-                #expect(before.period.total.distribution.number(of: .count) == 3)
-                #expect(after.period.total.distribution.number(of: .count) == 3)
+                #expect(before.period.total.tallies.number(of: .count) == 3)
+                #expect(after.period.total.tallies.number(of: .count) == 3)
                 #expect(before.position == after.position)
-                #expect(now.period.total.distribution.number(of: .count) == 2)
-                #expect(now.period.leftOut.retracted == 1)
+                #expect(now.period.total.tallies.number(of: .count) == 2)
+                #expect(now.period.leftOut[.retracted] == 1)
 
                 // Nor does it matter whether the rows know their positions by themselves.
                 try await instance.run { try await $0.settleLedger() }
@@ -192,7 +193,7 @@ import Testing
                     try await database.number(
                         "SELECT count(*) FROM incident_ledger WHERE position IS NULL") == 0)
                 let settled = try await answer(between, instance)
-                #expect(settled.period.total.distribution.number(of: .count) == 3)
+                #expect(settled.period.total.tallies.number(of: .count) == 3)
             }
         }
     }
@@ -235,14 +236,14 @@ import Testing
 
             let answer = try await answer(question, instance)
 
-            #expect(answer.period.total.distribution.number(of: .count) == 1)
+            #expect(answer.period.total.tallies.number(of: .count) == 1)
             #expect(answer.period.cells.count == 10)
             #expect(numbers(answer.period)["2026-05"] == 1)
             let (same, full) = (answer.comparisons[0].part, answer.comparisons[1].part)
             #expect(!same.hasOtherLength)
             #expect(full.hasOtherLength)
-            #expect(same.total.distribution.number(of: .count) == 2)
-            #expect(full.total.distribution.number(of: .count) == 4)
+            #expect(same.total.tallies.number(of: .count) == 2)
+            #expect(full.total.tallies.number(of: .count) == 4)
             #expect(numbers(full)["2025-01"] == 1)
             #expect(numbers(full)["2025-10"] == 1)
             #expect(numbers(full)["2025-11"] == 1)
@@ -322,7 +323,7 @@ import Testing
                 question(.incidents, "2026-02-10", "2026-02-11", by: [.monitored, .category]),
                 instance)
 
-            let counted = answer.period.cells.filter { $0.distribution.missing > 0 }
+            let counted = answer.period.cells.filter { $0.tallies[.cases].missing > 0 }
             #expect(counted.map(\.keys) == [["true", "hazard_prevention"]])
         }
     }

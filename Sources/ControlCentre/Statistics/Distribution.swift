@@ -9,6 +9,9 @@ public struct Distribution: Sendable, Hashable {
     /// How many cases have a known value.
     public var known: Int64 { counts.values.reduce(0, +) }
 
+    /// All cases, whether their values are known or not.
+    public var count: Int64 { known + missing }
+
     /// - Parameter value: nil: it is not known.
     public mutating func add(_ count: Int64, of value: Int64?) {
         guard let value else {
@@ -53,17 +56,5 @@ public struct Distribution: Sendable, Hashable {
             if place < before { return Double(value) }
         }
         preconditionFailure("a place behind the last case")
-    }
-
-    /// What a metric's measure is of these cases; nil where there is none.
-    public func number(of measure: Measure) -> Double? {
-        switch measure {
-        case .count: Double(known + missing)
-        case .known: Double(known)
-        case .missing: Double(missing)
-        case .median: percentile(0.5)
-        case .percentile90: percentile(0.9)
-        case .mean: mean
-        }
     }
 }

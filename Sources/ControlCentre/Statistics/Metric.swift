@@ -24,4 +24,12 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
     case median = "median_seconds"
     case percentile90 = "percentile_90_seconds"
     case mean = "mean_seconds"
+
+    /// Whether it is a number of cases, and so a whole one.
+    public var isCount: Bool {
+        switch self {
+        case .count, .known, .missing: true
+        case .median, .percentile90, .mean: false
+        }
+    }
 }

@@ -55,24 +55,38 @@ public struct StatisticsAnswer: Sendable {
         /// In the order of the question's groups; nil: no value.
         public var keys: [String?]
         public var state: RecordingState
-        public var distribution: Distribution
+        public var tallies: Tallies
 
-        public init(keys: [String?], state: RecordingState, distribution: Distribution) {
+        public init(keys: [String?], state: RecordingState, tallies: Tallies) {
             self.keys = keys
             self.state = state
-            self.distribution = distribution
+            self.tallies = tallies
         }
     }
 
     /// What else happened in the period, and why it is not in the figures.
     public struct LeftOut: Sendable {
         /// By operating mode, of those not asked for.
-        public var operatingModes: [String: Int64] = [:]
-        public var retracted: Int64 = 0
-        /// Interventions that were called off; nil of metrics that count matters.
-        public var cancelled: Int64?
+        public private(set) var operatingModes: [String: Int64] = [:]
+        private var counts: [LeftOutReason: Int64] = [:]
 
-        public init() {}
+        /// - Parameter reasons: for which anything can be left out of the metric.
+        public init(for reasons: [LeftOutReason]) {
+            for reason in reasons { counts[reason] = 0 }
+        }
+
+        /// How many were left out for a reason; nil where the metric leaves nothing out for it.
+        public subscript(_ reason: LeftOutReason) -> Int64? { counts[reason] }
+
+        public mutating func add(_ count: Int64, for reason: LeftOutReason) {
+            precondition(
+                counts[reason] != nil, "left out for a reason that the metric does not have")
+            counts[reason, default: 0] += count
+        }
+
+        public mutating func add(_ count: Int64, ofMode mode: String) {
+            operatingModes[mode, default: 0] += count
+        }
     }
 
     /// The figures of one period.

@@ -71,6 +71,15 @@ public struct StatisticsQuestion: Sendable {
         filters.first { $0.dimension == dimension }?.values
     }
 
+    /// For what reasons something may be left out of the answer.
+    public var leavesOut: [LeftOutReason] {
+        switch metric {
+        case .incidents, .incidentsWithImmediateIntervention: [.retracted]
+        case .interventions: [.retracted, .cancelled]
+        case .arrivalTimes: clock == .dispatch ? [.retracted, .cancelled] : [.retracted]
+        }
+    }
+
     /// Which operating modes count: production, unless the question is about modes.
     public var operatingModes: [String]? {
         if let asked = filter(.operatingMode) { return asked }

@@ -1,0 +1,34 @@
+/// What was counted for one cell, each tally by itself.
+public struct Tallies: Sendable, Hashable {
+    private var distributions: [FigureTally: Distribution] = [:]
+
+    public init() {}
+
+    /// The cases of a tally by their values; empty where there was none.
+    public subscript(_ tally: FigureTally) -> Distribution {
+        distributions[tally] ?? Distribution()
+    }
+
+    /// - Parameter value: nil: it has none, or it is not known.
+    public mutating func add(_ count: Int64, of value: Int64?, to tally: FigureTally) {
+        distributions[tally, default: Distribution()].add(count, of: value)
+    }
+
+    public mutating func add(_ other: Tallies) {
+        for (tally, distribution) in other.distributions {
+            distributions[tally, default: Distribution()].add(distribution)
+        }
+    }
+
+    /// What a measure is of them; nil where there is no number, as a mean of nothing.
+    public func number(of measure: Measure) -> Double? {
+        switch measure {
+        case .count: Double(self[.cases].count)
+        case .known: Double(self[.cases].known)
+        case .missing: Double(self[.cases].missing)
+        case .median: self[.cases].percentile(0.5)
+        case .percentile90: self[.cases].percentile(0.9)
+        case .mean: self[.cases].mean
+        }
+    }
+}
