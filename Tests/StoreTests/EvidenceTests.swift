@@ -92,6 +92,36 @@ private let hour: Duration = .seconds(3_600)
         }
     }
 
+    @Test func `keep whole what is delivered after its retention period, but for another camera`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let id = try await hold(from: hour * 100, to: hour * 98, site, instance)
+            let payload = Array(#"{"track":"7"}"#.utf8)
+            func late(_ age: Duration, camera: Int = 0) -> IncomingDetection {
+                var detection = site.detection(camera: camera, at: now - age, receivedAt: now)
+                detection.payload = payload
+                return detection
+            }
+            let covered = late(hour * 99)
+            let outside = [late(hour * 98), late(hour * 99, camera: 1)]
+
+            let first = try await instance.submit([covered] + outside)
+            let again = try await instance.submit(covered)
+            try await runRetention(instance)
+            let afterRetention = try await instance.submit(covered)
+
+            #expect(first == [.created(nil), .countedOnly, .countedOnly])
+            #expect((again, afterRetention) == (.duplicate(nil), .duplicate(nil)))
+            #expect(try await held(id, instance) == [covered.id.description])
+            let kept = try await database.query("SELECT payload::text FROM held_detections")
+            #expect(kept.rowCount == 1)
+            #expect(try kept.bytes(0, 0) == payload)
+            #expect(try await count("detections", database) == 0)
+            #expect(try await count("alarms", database) == 0)
+        }
+    }
+
     @Test func `stay readable after retention, which journals what it did`() async throws {
         try await withSite { database, instance, site in
             try await database.query(

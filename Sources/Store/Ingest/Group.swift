@@ -141,8 +141,9 @@ struct Group {
         static let revision = 1
         static let existing = 5
         static let episodes = 6
-        /// From here on, in this order: what retention has deleted, if an item is old enough, and
-        /// what waits for more of its kind, if a rule wants several detections.
+        /// From here on, in this order: what retention has deleted, if an item is old enough; what
+        /// evidence holds cover, if an item is past its retention period; and what waits for more
+        /// of its kind, if a rule wants several detections.
         static let optional = 7
     }
 
@@ -165,6 +166,34 @@ struct Group {
                         || ($5::bytea[])[d.ordinal])
                 FROM deleted_detections($1, $2, $3) d
                 """, parameters: identityColumns)
+        ]
+    }
+
+    /// Those that are too old for an alarm; what a hold covers of them is stored all the same.
+    private var overdue: [Resolved] {
+        resolved.filter {
+            item($0.index).receivedAt - item($0.index).occurredAt > $0.camera.retention
+        }
+    }
+
+    /// Asks which of `overdue` a running hold covers. No hold begins before this group has ended:
+    /// whoever makes one waits for the groups under way.
+    private func heldStatement(_ overdue: [Resolved]) -> [Statement] {
+        guard !overdue.isEmpty else { return [] }
+        return [
+            Statement(
+                """
+                SELECT o.ordinal
+                FROM unnest($1::uuid[], $2::text[], $3::timestamptz[]) WITH ORDINALITY
+                    AS o (camera, pattern, occurred_at, ordinal)
+                WHERE is_held(o.camera, o.pattern, o.occurred_at)
+                """,
+                .uuids(overdue.map { PostgreSQLUUID($0.camera.id.uuid) }),
+                .texts(overdue.map(\.key.pattern.rawValue)),
+                .timestamps(
+                    microsecondsSinceUnixEpoch: overdue.map {
+                        item($0.index).occurredAt.microsecondsSinceEpoch
+                    }))
         ]
     }
 
@@ -251,7 +280,7 @@ struct Group {
                     .timestamps(microsecondsSinceUnixEpoch: windows.lower),
                     .timestamps(microsecondsSinceUnixEpoch: windows.upper),
                 ]),
-        ] + deletedStatement + waitingStatement
+        ] + deletedStatement + heldStatement(overdue) + waitingStatement
     }
 
     /// Reads what waits for more of its kind; nothing where no rule wants several.
@@ -332,6 +361,12 @@ struct Group {
             try settleDuplicates(results[optional])
             optional += 1
         }
+        let overdue = overdue
+        var held: Set<Int> = []
+        if !overdue.isEmpty {
+            held = try Self.held(results[optional], of: overdue)
+            optional += 1
+        }
         let episodes = try Self.episodes(results[Read.episodes])
         let waiting =
             results.count > optional ? try Self.waiting(results[optional]) : [:]
@@ -345,13 +380,9 @@ struct Group {
                 episodes: known.values.map(\.episode),
                 makeID: { AlarmID.make(at: now) })
             for (member, outcome) in zip(members, decision.outcomes) {
-                let item = item(member.index)
-                switch outcome {
-                case .countedOnly: outcomes[member.index] = .countedOnly
-                case .belowThreshold, .waiting: outcomes[member.index] = .created(nil)
-                case .joined(let alarm): outcomes[member.index] = .created(alarm)
-                }
-                writes.add(item, member, outcome, under: part.correlator.rule)
+                let stored = Self.outcome(outcome, isHeld: held.contains(member.index))
+                outcomes[member.index] = stored
+                writes.add(item(member.index), member, stored, under: part.correlator.rule)
             }
             for change in decision.changes {
                 writes.add(
@@ -362,6 +393,26 @@ struct Group {
             }
         }
         return writes.statements
+    }
+
+    /// What is past its retention period is counted and no more, but for what a hold covers: that is
+    /// stored as it is, without an alarm.
+    private static func outcome(_ decided: DetectionOutcome, isHeld: Bool) -> IngestOutcome {
+        switch decided {
+        case .countedOnly: isHeld ? .created(nil) : .countedOnly
+        case .belowThreshold, .waiting: .created(nil)
+        case .joined(let alarm): .created(alarm)
+        }
+    }
+
+    private static func held(_ rows: QueryResult, of overdue: [Resolved])
+        throws(PostgreSQLError) -> Set<Int>
+    {
+        var held: Set<Int> = []
+        for row in 0..<rows.rowCount {
+            held.insert(overdue[Int(try rows.int64(row, 0)) - 1].index)
+        }
+        return held
     }
 
     /// When the detection reached us that raised the episode; nil when it is not of this group.

@@ -61,11 +61,11 @@ struct Writes {
     init(now: Timestamp) { self.now = now }
 
     mutating func add(
-        _ item: IncomingDetection, _ resolved: Group.Resolved, _ outcome: DetectionOutcome,
+        _ item: IncomingDetection, _ resolved: Group.Resolved, _ outcome: IngestOutcome,
         under rule: CorrelationRule
     ) {
         var alarm: AlarmID?
-        if case .joined(let id) = outcome { alarm = id }
+        if case .created(let id) = outcome { alarm = id }
         let isCountedOnly = outcome == .countedOnly
         detections.site.append(item.site.description)
         detections.id.append(PostgreSQLUUID(item.id.uuid))
@@ -82,7 +82,7 @@ struct Writes {
         detections.countedOnly.append(isCountedOnly)
         detections.late.append(item.receivedAt - item.occurredAt > rule.lateAfter)
         detections.content.append(item.content)
-        // Past its retention period nothing but the count and the key may be kept.
+        // Past its retention period nothing but the count and the key may be kept, but for a hold.
         detections.payload.append(isCountedOnly ? nil : item.payload)
     }
 
