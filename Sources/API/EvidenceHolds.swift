@@ -11,46 +11,17 @@ extension API {
         add(.get, "/v1/evidence-holds", for: Self.holdReaders) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page()
-            var filter = HoldFilter()
-            filter.site = try query.site(for: call)
-            filter.camera = query.id("camera")
-            filter.ground = query.line("ground", length: 1...100)
-            filter.caseNumber = query.line("case_number", length: 1...100)
-            filter.released = query.bool("released")
-            filter.due = query.bool("due")
-            filter.from = query.time("from")
-            filter.to = query.time("to")
+            let filter = try HoldFilter(&query, for: call)
             try query.finish()
             return .page(try await api.database.holds(filter, page), for: call.request)
         }
         add(.post, "/v1/evidence-holds", for: Self.holdReaders) { api, call in
             try call.rejectParameters()
-            let hold = try call.body { NewHold(&$0) }
-            switch try await api.database.createHold(
-                hold, only: call.site, by: call.author(), at: call.receivedAt)
-            {
-            case .created(let stored):
-                let id = (try? JSON.parse(stored.document))?["id"]?.asString ?? ""
-                return .stored(stored, status: 201, location: "/v1/evidence-holds/\(id)")
-            case .unknownCamera:
-                throw Problem.invalidBody([
-                    MemberError(
-                        pointer: "/camera", code: "camera.unknown", detail: "must be a camera's id")
-                ])
-            case .unknownIncident:
-                throw Problem.invalidBody([
-                    MemberError(
-                        pointer: "/incident", code: "incident.unknown",
-                        detail: "must be an incident of the camera's site")
-                ])
-            case .groundNotPermitted(let grounds):
-                throw Problem.invalidBody([
-                    MemberError(
-                        pointer: "/ground", code: "hold.ground-not-permitted",
-                        detail: "must be one of the site's grounds: "
-                            + grounds.joined(separator: ", "))
-                ])
-            }
+            let receivedAt = call.receivedAt
+            let hold = try call.body { NewHold(&$0, receivedAt: receivedAt) }
+            return try .hold(
+                try await api.database.createHold(
+                    hold, only: call.site, by: call.author(), at: receivedAt))
         }
         add(.get, "/v1/evidence-holds/{id}", for: Self.holdReaders) { api, call in
             try call.rejectParameters()
@@ -63,46 +34,21 @@ extension API {
             let id = try call.id(HoldID.self, of: "hold")
             let precondition = try call.precondition()
             let receivedAt = call.receivedAt
-            let reviewAt = try call.body(mediaTypes: patchMediaTypes) { reader -> Timestamp?? in
-                guard reader.contains("review_at") else {
-                    reader.refuse("review_at", code: "missing", "must be a time or null")
-                    _ = reader.optionalTime("review_at")
-                    return nil
-                }
-                let reviewAt = reader.optionalTime("review_at")
-                if let reviewAt, reviewAt <= receivedAt {
-                    reader.refuse("review_at", "must be in the future")
-                }
-                return .some(reviewAt)
+            let reviewAt: Timestamp? = try call.body(mediaTypes: patchMediaTypes) {
+                $0.requiredReview(after: receivedAt)
             }
-            switch try await api.database.changeHold(
-                id, only: call.site, if: precondition, reviewAt: reviewAt, by: call.author(),
-                at: receivedAt)
-            {
-            case .changed(let stored): return .stored(stored)
-            case .unknown: throw Problem.unknown("hold")
-            case .stale(let revision):
-                return try .changed(.stale(revision), resource: "hold")
-            case .alreadyReleased(let current): throw Problem(alreadyReleased: current)
-            }
+            return try .hold(
+                try await api.database.changeHold(
+                    id, only: call.site, if: precondition, reviewAt: reviewAt, by: call.author(),
+                    at: receivedAt))
         }
         add(.post, "/v1/evidence-holds/{id}/release", for: Self.holdReleasers) { api, call in
             try call.rejectParameters()
             let id = try call.id(HoldID.self, of: "hold")
             let reason = try call.body { $0.requiredString("reason", length: 1...4_000) }
-            switch try await api.database.releaseHold(
-                id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt)
-            {
-            case .done(let hold): return .json(hold)
-            case .unknown: throw Problem.unknown("hold")
-            case .alreadyReleased(let current): throw Problem(alreadyReleased: current)
-            case .needsAnother(let current):
-                var problem = Problem(
-                    409, "hold.needs-another",
-                    "Neither who made the hold nor who asked for its release can confirm it.")
-                problem.members = [("current", current)]
-                throw problem
-            }
+            return try .hold(
+                try await api.database.releaseHold(
+                    id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt))
         }
         add(.get, "/v1/evidence-holds/{id}/detections", for: Self.holdReaders) { api, call in
             let id = try call.id(HoldID.self, of: "hold")
@@ -118,18 +64,32 @@ extension API {
     }
 }
 
+extension HoldFilter {
+    fileprivate init(_ query: inout QueryReader, for call: Call) throws(Problem) {
+        self.init()
+        site = try query.site(for: call)
+        camera = query.id("camera")
+        ground = query.line("ground", length: 1...100)
+        caseNumber = query.line("case_number", length: 1...100)
+        released = query.bool("released")
+        due = query.bool("due")
+        from = query.time("from")
+        to = query.time("to")
+    }
+}
+
 extension NewHold {
-    /// A hold copies all that a camera saw meanwhile, and ingest waits for it.
+    /// A hold copies all that a camera saw meanwhile, and whoever makes it waits for that.
     private static let longest: Duration = .seconds(31 * 86_400)
 
-    init?(_ reader: inout ObjectReader) {
+    fileprivate init?(_ reader: inout ObjectReader, receivedAt: Timestamp) {
         let camera = reader.required("camera", expected: "a camera's id") { CameraID($0) }
         let from = reader.requiredTime("from")
         let to = reader.requiredTime("to")
         let ground = reader.requiredLine("ground", length: 1...100)
         let caseNumber = reader.optionalLine("case_number", length: 1...100)
         let holder = reader.optionalLine("holder", length: 1...200)
-        let reviewAt = reader.optionalTime("review_at")
+        let reviewAt = reader.optionalReview(after: receivedAt)
         let incident = reader.optional("incident", expected: "an incident's id") { IncidentID($0) }
         if let from, let to {
             if to <= from {
@@ -147,9 +107,79 @@ extension NewHold {
     }
 }
 
+extension ObjectReader {
+    /// When to look whether a hold is still needed: a date that has passed would never remind
+    /// anybody in time.
+    fileprivate mutating func optionalReview(after now: Timestamp) -> Timestamp? {
+        let reviewAt = optionalTime("review_at")
+        if let reviewAt, reviewAt <= now {
+            refuse(
+                "review_at", code: "out-of-range",
+                "must be in the future, after \(now.rfc3339), or null for no review")
+        }
+        return reviewAt
+    }
+
+    /// As `optionalReview`, but the member must be there: null takes the date away.
+    fileprivate mutating func requiredReview(after now: Timestamp) -> Timestamp?? {
+        let isGiven = contains("review_at")
+        if !isGiven { refuse("review_at", code: "missing", "must be a time or null") }
+        let reviewAt = optionalReview(after: now)
+        return isGiven ? .some(reviewAt) : nil
+    }
+}
+
+extension Response {
+    fileprivate static func hold(_ outcome: HoldCreateOutcome) throws(Problem) -> Response {
+        switch outcome {
+        case .created(let stored):
+            return .created(stored, path: "/v1/evidence-holds")
+        case .unknownCamera:
+            throw .refusedHold("camera", "camera.unknown", "must be a camera's id")
+        case .unknownIncident:
+            throw .refusedHold(
+                "incident", "incident.unknown", "must be an incident of the camera's site")
+        case .groundNotPermitted(let grounds):
+            throw .refusedHold(
+                "ground", "hold.ground-not-permitted",
+                "must be one of the site's grounds: \(grounds.joined(separator: ", "))")
+        }
+    }
+
+    fileprivate static func hold(_ outcome: HoldChangeOutcome) throws(Problem) -> Response {
+        switch outcome {
+        case .changed(let stored): return .stored(stored)
+        case .unknown: throw .unknown("hold")
+        case .stale(let revision): throw .stale("hold", revision)
+        case .alreadyReleased(let current): throw .alreadyReleased(current)
+        }
+    }
+
+    fileprivate static func hold(_ outcome: HoldReleaseOutcome) throws(Problem) -> Response {
+        switch outcome {
+        case .done(let hold): return .json(hold)
+        case .unknown: throw .unknown("hold")
+        case .alreadyReleased(let current): throw .alreadyReleased(current)
+        case .needsAnother(let current):
+            var problem = Problem(
+                409, "hold.needs-another",
+                "Neither who made the hold nor who asked for its release can confirm it.")
+            problem.members = [("current", current)]
+            throw problem
+        }
+    }
+}
+
 extension Problem {
-    fileprivate init(alreadyReleased current: [UInt8]) {
-        self.init(409, "hold.already-released", "The hold has been released.")
-        members = [("current", current)]
+    fileprivate static func refusedHold(_ member: String, _ code: String, _ detail: String)
+        -> Problem
+    {
+        .invalidBody([MemberError(pointer: "/\(member)", code: code, detail: detail)])
+    }
+
+    fileprivate static func alreadyReleased(_ current: [UInt8]) -> Problem {
+        var problem = Problem(409, "hold.already-released", "The hold has been released.")
+        problem.members = [("current", current)]
+        return problem
     }
 }

@@ -853,6 +853,10 @@ def test_a_hold_is_made_found_reviewed_and_released(site: Site, other_site: Site
     refused(observer, "PATCH", target, 428, "precondition.missing", json=review)
     changed = call(observer, "PATCH", target, 200, json=review, headers={"If-Match": tag})
     assert changed["review_at"] is not None
+    past = {"json": {"review_at": instant(seconds=1)}, "headers": {"If-Match": "*"}}
+    problem = refused(observer, "PATCH", target, 422, "body.invalid", **past)
+    assert [error["pointer"] for error in problem["errors"]] == ["/review_at"]
+    assert problem["errors"][0]["detail"].startswith("must be in the future, after ")
     stale = {"json": {"review_at": None}, "headers": {"If-Match": tag}}
     refused(observer, "PATCH", target, 412, "precondition.failed", **stale)
 
@@ -887,6 +891,7 @@ def test_a_hold_that_makes_no_sense_is_refused_by_member(site: Site, other_site:
         ({"incident": NO_ID}, "/incident"),
         ({"ground": ""}, "/ground"),
         ({"holder": "two\nlines"}, "/holder"),
+        ({"review_at": instant(seconds=1)}, "/review_at"),
         ({"from": "2026-11-24T12:00:00"}, "/from"),
         ({"colour": "red"}, "/colour"),
     ]:
