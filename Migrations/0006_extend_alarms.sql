@@ -98,10 +98,19 @@ ALTER TABLE alarms
     ADD CHECK (shelving IS NULL OR handling <> 'closed'),
     ADD CHECK ((shelving IS NULL) = (shelved_until IS NULL));
 
+-- While an alarm goes on, each group of its detections updates it. No index contains what such an
+-- update changes, so that it stays on the alarm's page and writes to no index at all: `cleared_at`,
+-- the end and the quiet time, stands for the end, and what is due is looked for among the active.
+DROP INDEX alarms_by_episode;
+CREATE INDEX alarms_by_episode
+    ON alarms (camera, pattern, operating_mode, model, cleared_at);
+DROP INDEX alarms_due;
+ALTER TABLE alarms SET (fillfactor = 80);
+
 -- The list of an area, and the alarms around an instant that make a group.
 CREATE INDEX alarms_by_area ON alarms (area, raised_at, id);
 -- Lists of a value that hardly ever occurs must not search all years for it. Indexes that leave
--- out what most alarms are while they go on cost their extension nothing.
+-- out what most alarms are cost the raise nothing.
 CREATE INDEX alarms_by_pattern ON alarms (site, pattern, raised_at, id);
 CREATE INDEX alarms_by_mode ON alarms (site, operating_mode, raised_at, id)
     WHERE operating_mode <> 'production';
@@ -541,9 +550,10 @@ DECLARE
     -- same over which the standard measures floods.
     chattering_count CONSTANT integer := 3;
     chattering_period CONSTANT interval := '10 minutes';
-    -- What rings has had a detection within its quiet time (an hour at most) and the allowance
-    -- for arrival (a minute); this keeps the search on the index.
-    last_detection_age_max CONSTANT interval := '61 minutes';
+    -- Another alarm of the key is cleared, and not long before it rang: what rings has had a
+    -- detection within its quiet time (an hour at most) and the allowance for arrival (a minute).
+    -- This keeps the search on the index.
+    clearing_age_max CONSTANT interval := '61 minutes';
 BEGIN
     IF NEW.annunciated_at IS NULL THEN
         RETURN NEW;
@@ -562,11 +572,10 @@ BEGIN
             SELECT FROM alarms a
             WHERE a.camera = NEW.camera AND a.pattern = NEW.pattern
                 AND a.operating_mode = NEW.operating_mode AND a.model = NEW.model
-                AND a.last_detection_at
-                    > NEW.annunciated_at - chattering_period - last_detection_age_max
+                AND a.cleared_at > NEW.annunciated_at - chattering_period - clearing_age_max
                 AND a.annunciated_at > NEW.annunciated_at - chattering_period
                 AND a.annunciated_at <= NEW.annunciated_at AND a.id <> NEW.id
-            ORDER BY a.last_detection_at DESC
+            ORDER BY a.cleared_at DESC
             LIMIT chattering_count - 1
         ) before);
     NEW.flood := NEW.flood OR EXISTS (

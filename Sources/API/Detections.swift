@@ -111,28 +111,37 @@ extension API {
 
     /// Hands each detection to its camera's lane and gathers the outcomes in the order given.
     private func submit(_ detections: [IncomingDetection]) async throws -> [IngestOutcome] {
+        guard !detections.isEmpty else { return [] }
         var places: [[Int]] = Array(repeating: [], count: lanes.count)
         for (index, detection) in detections.enumerated() {
             places[detection.lane(of: lanes.count)].append(index)
         }
-        var outcomes: [IngestOutcome?] = Array(repeating: nil, count: detections.count)
         let lanes = lanes
+        // Most requests have one camera. A task group would take each through other threads.
+        if let only = places.firstIndex(where: { $0.count == detections.count }) {
+            return try await lanes[only].submit(detections)
+        }
+        var outcomes: [IngestOutcome?] = Array(repeating: nil, count: detections.count)
         try await withThrowingTaskGroup(of: (Int, [IngestOutcome]).self) { group in
             for (lane, indices) in places.enumerated() where !indices.isEmpty {
                 let part = indices.map { detections[$0] }
-                group.addTask {
-                    let outcomes = try await lanes[lane].run {
-                        (lane, loop) async throws(StoreError) in
-                        try await lane.submit(part, on: loop)
-                    }
-                    return (lane, outcomes)
-                }
+                group.addTask { (lane, try await lanes[lane].submit(part)) }
             }
             for try await (lane, part) in group {
                 for (index, outcome) in zip(places[lane], part) { outcomes[index] = outcome }
             }
         }
         return outcomes.compactMap { $0 }
+    }
+}
+
+extension LoopBound<IngestLane> {
+    fileprivate func submit(_ detections: [IncomingDetection]) async throws(StoreError)
+        -> [IngestOutcome]
+    {
+        try await run { (lane, loop) async throws(StoreError) in
+            try await lane.submit(detections, on: loop)
+        }
     }
 }
 

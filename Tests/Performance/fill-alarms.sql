@@ -86,7 +86,7 @@ FROM (
         END AS mode,
         CASE
             WHEN rare = 6 THEN 'acknowledged'
-            WHEN rare BETWEEN 500 AND 599 OR n > :alarms - 200 THEN 'new'
+            WHEN rare BETWEEN 500 AND 599 OR n > :alarms - 20 THEN 'new'
             ELSE 'closed'
         END AS handling,
         CASE

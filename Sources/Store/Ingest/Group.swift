@@ -264,16 +264,20 @@ struct Group {
                     SELECT * FROM alarms near
                     WHERE near.camera = k.camera AND near.pattern = k.pattern
                         AND near.operating_mode = k.operating_mode AND near.model = k.model
+                        -- Cleared no earlier than its last detection: this is what the index has.
+                        AND near.cleared_at >= k.lower
                         AND near.last_detection_at >= k.lower AND near.started_at <= k.upper
-                    UNION
+                    -- Some are found twice, which is cheaper than to compare them here.
+                    UNION ALL
                     (SELECT * FROM alarms latest
                     WHERE latest.camera = k.camera AND latest.pattern = k.pattern
                         AND latest.operating_mode = k.operating_mode AND latest.model = k.model
                     ORDER BY latest.started_at DESC LIMIT 1)
-                    UNION
+                    UNION ALL
                     SELECT * FROM alarms active
                     WHERE active.camera = k.camera AND active.pattern = k.pattern
-                        AND active.operating_mode = k.operating_mode AND active.model = k.model AND active.condition = 'active'
+                        AND active.operating_mode = k.operating_mode AND active.model = k.model
+                        AND active.condition = 'active'
                 ) a
                 """,
                 parameters: keyColumns + [
