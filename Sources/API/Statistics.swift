@@ -42,9 +42,13 @@ extension API {
             }
             var query = QueryReader(call.request)
             let format = try query.answerFormat(for: call.request)
-            let question = try query.question(of: metric, for: call)
+            let site = try query.site(for: call)
+            let asked = query.question(of: metric, at: call.receivedAt)
             try query.finish()
-            guard let question else { preconditionFailure("a missing period is a fault") }
+            guard var question = asked else {
+                preconditionFailure("a missing period is a fault")
+            }
+            question.site = site
             let isKnown = try await api.database.logReading(
                 of: metric, at: question.site, by: call.author(), at: call.receivedAt)
             guard isKnown else { throw Problem.unknown("site") }
@@ -101,12 +105,11 @@ extension QueryReader {
         return isCSV ? .csv(dialect ?? .rfc4180) : .json
     }
 
-    /// A question to the statistics; nil only after a fault.
-    fileprivate mutating func question(of metric: Metric, for call: Call) throws(Problem)
-        -> StatisticsQuestion?
-    {
+    /// A question to the statistics of all sites; nil only after a fault.
+    ///
+    /// - Parameter now: what lies after it cannot be known yet.
+    mutating func question(of metric: Metric, at now: Timestamp) -> StatisticsQuestion? {
         let definition = MetricDefinition.current(of: metric)
-        let site = try site(for: call)
         let from = bound("from")
         let to = bound("to")
         let groups = groups(of: definition)
@@ -127,10 +130,10 @@ extension QueryReader {
             refuse("compare", code: "duplicate", "must name each once")
         }
         let asOf = time("as_of")
-        if let asOf, asOf > call.receivedAt {
+        if let asOf, asOf > now {
             refuse(
                 "as_of", code: "out-of-range",
-                "must not be in the future; it is \(call.receivedAt.rfc3339)")
+                "must not be in the future; it is \(now.rfc3339)")
         }
         guard let from, let to else { return nil }
         switch (from, to) {
@@ -144,7 +147,6 @@ extension QueryReader {
         default: break
         }
         var question = StatisticsQuestion(metric: metric, from: from, to: to)
-        question.site = site
         question.groups = groups
         question.filters = filters
         question.clock = clock ?? .recognition
@@ -245,7 +247,7 @@ extension MetricDefinition {
 }
 
 extension StatisticsAnswer {
-    fileprivate func write(to writer: inout JSONWriter) {
+    func write(to writer: inout JSONWriter) {
         let definition = MetricDefinition.current(of: question.metric)
         writer.object { writer in
             writer.member("metric", question.metric.rawValue)

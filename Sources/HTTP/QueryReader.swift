@@ -9,7 +9,10 @@ public struct QueryReader {
     private var asked: Set<String> = []
     private var faults: [Problem.Fault] = []
 
-    public init(_ request: Request) { parameters = request.target.query }
+    public init(_ request: Request) { self.init(request.target.query) }
+
+    /// Reads what was not sent as a query, but is to be read as one.
+    public init(_ parameters: [Target.Parameter]) { self.parameters = parameters }
 
     /// The parameter's text, or nil when it is absent. Given twice, it is a fault.
     public mutating func text(_ name: String) -> String? {

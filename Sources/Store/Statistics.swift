@@ -10,6 +10,30 @@ public enum StatisticsOutcome: Sendable {
     case tooManyCells
 }
 
+/// Up to where the journal goes into answers.
+public enum Knowledge: Sendable {
+    case now
+    /// What was known at an instant.
+    case asOf(Timestamp)
+    /// What earlier answers knew, as they name it.
+    case standing(position: Int64, recordedAt: Timestamp?, knownAt: Timestamp)
+}
+
+/// What several questions got from one snapshot, all of it known up to one position.
+public struct StatisticsSnapshot: Sendable {
+    public let position: Int64
+    public let recordedAt: Timestamp?
+    public let knownAt: Timestamp
+    /// In the order of the questions; nothing follows one that is no answer.
+    public let outcomes: [StatisticsOutcome]
+}
+
+public enum StatisticsSnapshotOutcome: Sendable {
+    case snapshot(StatisticsSnapshot)
+    /// The database's clock has not come so far.
+    case asOfInFuture(now: Timestamp)
+}
+
 extension Database {
     /// Answers a question from one snapshot of the ledger.
     ///
@@ -17,64 +41,90 @@ extension Database {
     public func answer(_ question: StatisticsQuestion, at instant: Timestamp)
         async throws(StoreError) -> StatisticsOutcome
     {
+        let knowledge = question.asOf.map { Knowledge.asOf($0) } ?? .now
+        switch try await answers([question], knowing: knowledge, at: instant) {
+        case .snapshot(let snapshot): return snapshot.outcomes[0]
+        case .asOfInFuture(let now): return .asOfInFuture(now: now)
+        }
+    }
+
+    /// Answers several questions from one snapshot of the ledger, as known at one position; their
+    /// own `asOf` is only repeated in the answers.
+    ///
+    /// - Parameter instant: now; what lies after it cannot be known yet.
+    public func answers(
+        _ questions: [StatisticsQuestion], knowing knowledge: Knowledge, at instant: Timestamp
+    ) async throws(StoreError) -> StatisticsSnapshotOutcome {
         do throws(PostgreSQLError) {
             return try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in
-                if question.asOf != nil {
+                var asOf: Timestamp?
+                if case .asOf(let instant) = knowledge {
+                    asOf = instant
                     // Whoever has taken a position by now is waited for: an as-of of this instant
                     // must not find it later and miss it now. Later ones get later times.
                     _ = try await connection.execute([
                         Statement("SELECT pg_advisory_xact_lock_shared(7236001)")
                     ])
                 }
-                let source = question.metric.source(of: question)
-                let frame = QuestionFrame(question, source: source)
                 let read = try await connection.execute(
                     [
                         Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                        QuestionFrame.standing(asOf: question.asOf),
+                        QuestionFrame.standing(asOf: asOf),
                     ])
-                let standing = try LedgerStanding(read[1], asOf: question.asOf, now: instant)
-                if let asOf = question.asOf, asOf > standing.now {
+                let last = try LedgerStanding(read[1], asOf: asOf, now: instant)
+                if let asOf, asOf > last.now {
                     _ = try await connection.execute([Self.rollback])
-                    return .asOfInFuture(now: standing.now)
+                    return .asOfInFuture(now: last.now)
                 }
-                let spans = try LedgerSpan.all(
-                    try await connection.execute([frame.spans(known: standing.position)])[0])
-                guard !spans.isEmpty else {
-                    _ = try await connection.execute([Self.rollback])
-                    return .unknownSite
+                let standing = LedgerStanding(knowledge, last: last)
+                var outcomes: [StatisticsOutcome] = []
+                for question in questions {
+                    let outcome = try await Self.answer(question, from: standing, connection)
+                    outcomes.append(outcome)
+                    guard case .answer = outcome else { break }
                 }
-                var assembly = AnswerAssembly(question, standing: standing, spans: spans)
-                if let calendar = frame.calendar(of: spans) {
-                    try assembly.takeCalendar(try await connection.execute([calendar])[0])
-                }
-                guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else {
-                    _ = try await connection.execute([Self.rollback])
-                    return .tooManyCells
-                }
-                let position = question.asOf.map { _ in standing.position }
-                let leftOut = source.leftOut(of: spans, known: position)
-                let counts = source.counts(of: spans, by: question.groups, known: position)
-                // Of what has several values the parts do not add up to the total.
-                let hasOwnTotal = question.groups.contains(.outcome)
-                let totals =
-                    hasOwnTotal ? source.counts(of: spans, by: [], known: position) : []
-                let results = try await connection.execute(
-                    leftOut + counts + totals + [Self.commit])
-                for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
-                for result in results[leftOut.count...].prefix(counts.count) {
-                    try assembly.takeCounts(result, addsToTotal: !hasOwnTotal)
-                }
-                for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
-                    try assembly.takeTotals(result)
-                }
-                guard let answer = assembly.answer else { return .tooManyCells }
-                return .answer(answer)
+                _ = try await connection.execute([Self.commit])
+                return .snapshot(
+                    StatisticsSnapshot(
+                        position: standing.position, recordedAt: standing.recordedAt,
+                        knownAt: standing.knownAt, outcomes: outcomes))
             }
         } catch {
             throw StoreError(error)
         }
+    }
+
+    /// Answers a question in the transaction that the connection is in.
+    private static func answer(
+        _ question: StatisticsQuestion, from standing: LedgerStanding,
+        _ connection: PostgreSQLConnection
+    ) async throws(PostgreSQLError) -> StatisticsOutcome {
+        let source = question.metric.source(of: question)
+        let frame = QuestionFrame(question, source: source)
+        let spans = try LedgerSpan.all(
+            try await connection.execute([frame.spans(known: standing.position)])[0])
+        guard !spans.isEmpty else { return .unknownSite }
+        var assembly = AnswerAssembly(question, standing: standing, spans: spans)
+        if let calendar = frame.calendar(of: spans) {
+            try assembly.takeCalendar(try await connection.execute([calendar])[0])
+        }
+        guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else { return .tooManyCells }
+        let position = standing.isLatest ? nil : standing.position
+        let leftOut = source.leftOut(of: spans, known: position)
+        let counts = source.counts(of: spans, by: question.groups, known: position)
+        // Of what has several values the parts do not add up to the total.
+        let hasOwnTotal = question.groups.contains(.outcome)
+        let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: position) : []
+        let results = try await connection.execute(leftOut + counts + totals)
+        for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
+        for result in results[leftOut.count...].prefix(counts.count) {
+            try assembly.takeCounts(result, addsToTotal: !hasOwnTotal)
+        }
+        for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
+            try assembly.takeTotals(result)
+        }
+        return assembly.answer.map { .answer($0) } ?? .tooManyCells
     }
 
     /// Since when each metric is recorded at the sites, as known now.
@@ -155,12 +205,28 @@ struct LedgerStanding {
     let now: Timestamp
     /// The instant up to which anything could be known.
     let knownAt: Timestamp
+    /// Whether nothing that the snapshot shows comes after the position.
+    let isLatest: Bool
 
     init(_ row: QueryResult, asOf: Timestamp?, now: Timestamp) throws(PostgreSQLError) {
         position = try row.int64(0, 0)
         recordedAt = try row.timeIfPresent(0, 1)
         self.now = try row.time(0, 2)
         knownAt = asOf ?? now
+        isLatest = asOf == nil
+    }
+
+    /// - Parameter last: where the journal stands, or stood at the instant that is asked for.
+    init(_ knowledge: Knowledge, last: LedgerStanding) {
+        guard case .standing(let position, let recordedAt, let knownAt) = knowledge else {
+            self = last
+            return
+        }
+        self.position = position
+        self.recordedAt = recordedAt
+        self.knownAt = knownAt
+        now = last.now
+        isLatest = false
     }
 }
 
