@@ -66,32 +66,6 @@ struct Metrics: Sendable {
         lostNodes += other.lostNodes
     }
 
-    /// The gauges of the sites' alarms, to follow `text`.
-    static func text(of gauges: [AlarmGauge]) -> String {
-        guard !gauges.isEmpty else { return "" }
-        var text = Exposition()
-        text.family(
-            "leitstand_alarms_active", "gauge",
-            "Alarms active now: all, and those of them that are in a state.")
-        for gauge in gauges {
-            let states = [
-                ("all", gauge.active), ("unacknowledged", gauge.unacknowledged),
-                ("overdue", gauge.overdue), ("chattering", gauge.chattering),
-                ("stale", gauge.stale),
-            ]
-            for (state, count) in states {
-                text.sample(
-                    "leitstand_alarms_active", "site=\"\(gauge.site)\",state=\"\(state)\"",
-                    Double(count))
-            }
-        }
-        text.family("leitstand_alarm_floods", "gauge", "Positions with an alarm flood now.")
-        for gauge in gauges {
-            text.sample("leitstand_alarm_floods", "site=\"\(gauge.site)\"", Double(gauge.floods))
-        }
-        return text.text
-    }
-
     /// Prometheus' text format, version 0.0.4.
     var text: String {
         var text = Exposition()
@@ -169,32 +143,6 @@ struct Histogram: Sendable {
     mutating func add(_ other: Histogram) {
         for index in counts.indices { counts[index] += other.counts[index] }
         sum += other.sum
-    }
-}
-
-private struct Exposition {
-    private(set) var text = ""
-
-    mutating func family(_ name: String, _ type: String, _ help: String) {
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-    }
-
-    mutating func sample(_ name: String, _ labels: String, _ value: Double) {
-        let number = value == value.rounded() ? String(Int64(value)) : String(value)
-        text += labels.isEmpty ? "\(name) \(number)\n" : "\(name){\(labels)} \(number)\n"
-    }
-
-    mutating func histogram(_ name: String, _ labels: String, _ histogram: Histogram) {
-        let prefix = labels.isEmpty ? "" : labels + ","
-        var cumulative: UInt64 = 0
-        for (bound, count) in zip(histogram.bounds, histogram.counts) {
-            cumulative += count
-            sample("\(name)_bucket", "\(prefix)le=\"\(bound)\"", Double(cumulative))
-        }
-        cumulative += histogram.counts[histogram.bounds.count]
-        sample("\(name)_bucket", "\(prefix)le=\"+Inf\"", Double(cumulative))
-        sample("\(name)_sum", labels, histogram.sum)
-        sample("\(name)_count", labels, Double(cumulative))
     }
 }
 

@@ -38,7 +38,8 @@ extension API {
                     })
             }
             // Whatever else can be told is told while PostgreSQL is away.
-            let gauges = try? await api.database.alarmGauges(only: call.site)
+            let gauges = try? await api.database.alarmGauges(
+                only: call.site, at: call.receivedAt)
             return Response(
                 status: 200, fields: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
                 body: Array((total.text + Metrics.text(of: gauges ?? [])).utf8))

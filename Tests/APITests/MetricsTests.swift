@@ -1,4 +1,6 @@
+import ControlCentre
 import HTTP
+import Store
 import Testing
 
 @testable import API
@@ -60,6 +62,31 @@ import Testing
         #expect(lines.contains("leitstand_ingest_group_size_sum 15"))
         #expect(lines.contains(#"leitstand_ingest_group_size_bucket{le="8.0"} 3"#))
         #expect(lines.contains("leitstand_stream_readers 7"))
+    }
+
+    @Test func `tell of each site's alarms, and of what rings at each of its positions`() throws {
+        let gauge = AlarmGauge(
+            site: try #require(SiteID("mannheim")), active: 7, unacknowledged: 5, overdue: 3,
+            chattering: 2, stale: 1, floods: 4,
+            positions: [
+                AlarmGauge.Position(name: "Platz 1", annunciated: 11),
+                AlarmGauge.Position(name: #"Am "Plankenkopf" \"#, annunciated: 0),
+            ])
+
+        let lines = Metrics.text(of: [gauge]).split(separator: "\n").map(String.init)
+
+        #expect(
+            lines.filter { !$0.hasPrefix("#") } == [
+                #"leitstand_alarms_active{site="mannheim",state="all"} 7"#,
+                #"leitstand_alarms_active{site="mannheim",state="unacknowledged"} 5"#,
+                #"leitstand_alarms_active{site="mannheim",state="overdue"} 3"#,
+                #"leitstand_alarms_active{site="mannheim",state="chattering"} 2"#,
+                #"leitstand_alarms_active{site="mannheim",state="stale"} 1"#,
+                #"leitstand_alarms_annunciated{site="mannheim",position="Platz 1"} 11"#,
+                #"leitstand_alarms_annunciated{site="mannheim",position="Am \"Plankenkopf\" \\"} 0"#,
+                #"leitstand_alarm_floods{site="mannheim"} 4"#,
+            ])
+        #expect(Metrics.text(of: []) == "")
     }
 
     /// Prometheus drops a whole answer for one line that it cannot read.

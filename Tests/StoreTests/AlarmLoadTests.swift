@@ -202,7 +202,7 @@ import Testing
             }
             _ = try await first.run { database in
                 try await database.apply(
-                    .acknowledge, note: nil, to: held, only: nil, by: DemonstrationSite.author,
+                    .acknowledge, to: held, only: nil, by: DemonstrationSite.author,
                     at: .now())
             }
 
@@ -237,7 +237,7 @@ import Testing
             for step in [AlarmStep.acknowledge, .release] {
                 _ = try await instance.run { database in
                     try await database.apply(
-                        step, note: nil, to: alarm, only: nil, by: DemonstrationSite.author,
+                        step, to: alarm, only: nil, by: DemonstrationSite.author,
                         at: .now())
                 }
             }
@@ -323,6 +323,64 @@ import Testing
             let document = String(decoding: try #require(load), as: UTF8.self)
             #expect(document.contains(#"{"ten_minutes" : 12, "hour" : 12, "day" : 12}"#))
             #expect(document.contains(#""top_sources_share" : 0.83333"#))
+        }
+    }
+
+    @Test func `shows in the gauges of its site and of the positions that watch its area`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let other = try await DemonstrationSite(in: instance, named: "hamburg")
+            try await database.query(
+                """
+                INSERT INTO observer_positions (site, name, ordinal, areas) VALUES
+                    ($1, 'here', 1, ARRAY[$2::uuid]), ($1, 'elsewhere', 2, '{}')
+                """, .text(site.id), .uuid(site.area))
+            // The first rang too long ago to count at a position, the last is of another mode.
+            let cameras = [(0, -601), (1, -600), (2, -1), (3, 0)]
+            for (camera, second) in cameras {
+                _ = try await instance.submit(
+                    site.detection(camera: camera, at: now + .seconds(second)))
+            }
+            _ = try await instance.submit(site.detection(camera: 4, mode: .parallel, at: now))
+            for (member, camera) in [("overdue", 1), ("chattering", 2), ("stale", 3)] {
+                try await database.query(
+                    "UPDATE alarms SET \(member) = true WHERE camera = $1",
+                    .uuid(site.cameras[camera]))
+            }
+            try await database.query(
+                """
+                UPDATE alarms SET handling = 'acknowledged', acknowledged_at = $2,
+                    acknowledged_by = gen_random_uuid()
+                WHERE camera = $1
+                """, .uuid(site.cameras[3]), .time(now))
+            try await database.query(
+                """
+                UPDATE alarms SET condition = 'cleared', cleared_at = $2 WHERE camera = $1
+                """, .uuid(site.cameras[0]), .time(now))
+            try await database.query(
+                """
+                INSERT INTO floods (site, position, started_at, ended_at, alarms) VALUES
+                    ($1, 'here', $2, NULL, 11), ($1, 'here', $2 - interval '1 day', $2, 11)
+                """, .text(site.id), .time(now))
+
+            let all = try await instance.run { try await $0.alarmGauges(only: nil, at: now) }
+            let own = try await instance.run { database in
+                try await database.alarmGauges(only: other.id, at: now)
+            }
+
+            let expected = AlarmGauge(
+                site: site.id, active: 4, unacknowledged: 3, overdue: 1, chattering: 1, stale: 1,
+                floods: 1,
+                positions: [
+                    AlarmGauge.Position(name: "here", annunciated: 2),
+                    AlarmGauge.Position(name: "elsewhere", annunciated: 0),
+                ])
+            let empty = AlarmGauge(
+                site: other.id, active: 0, unacknowledged: 0, overdue: 0, chattering: 0, stale: 0,
+                floods: 0, positions: [AlarmGauge.Position(name: "", annunciated: 0)])
+            #expect(all == [empty, expected])
+            #expect(own == [empty])
         }
     }
 
