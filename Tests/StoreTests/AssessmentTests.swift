@@ -1,4 +1,5 @@
 import ControlCentre
+import Imports
 import JSON
 import PostgreSQL
 import TestSupport
@@ -115,6 +116,53 @@ import Testing
             try await database.query("UPDATE incidents SET assess_after = now()")
             try await instance.run { try await $0.assessDueIncidents() }
             #expect(try await assessed(database) == 1)
+        }
+    }
+
+    @Test func `what is taken over from before is assessed by the same rule`() async throws {
+        try await withNode { database, instance, node in
+            try await node.beat(0)
+            try await node.beat(601)
+            _ = try await instance.submit(
+                node.site.detection(pattern: .kicking, at: begin + .seconds(600)))
+            try await database.query("DELETE FROM site_patterns WHERE pattern = 'weapon'")
+            let seen = (begin + .seconds(600)).rfc3339
+            let history = """
+                key,category,occurred_at,pattern,cameras,note
+                1,criminal_offence,\(seen),hitting,camera-0,missed
+                2,criminal_offence,\(seen),kicking,camera-0,detected
+                3,criminal_offence,\(seen),hitting,,not_assessable no_camera
+                4,criminal_offence,\(seen),weapon,camera-0,not_assessable not_permitted
+                5,criminal_offence,\(seen),,camera-0,not_assessable no_pattern
+                6,criminal_offence,2022-06-04T01:20,hitting,camera-0,not_assessable not_analysed
+
+                """
+
+            let outcome = try await instance.run { database in
+                try await database.importHistory(
+                    HistoryFile(HistoryFile.Bytes(Array(history.utf8)), format: .csv),
+                    into: node.site.id, ImportOptions(), by: author, at: .now())
+            }
+
+            guard case .done(let report) = outcome else { throw NotStored(outcome: "\(outcome)") }
+            #expect(report.faults == [])
+            let rows = try await database.query(
+                """
+                SELECT r.text, concat_ws(' ', i.assessment, i.computed_reason),
+                    array_to_string(i.computed_coverage, ' '),
+                    concat_ws(' ', j.document ->> 'assessment', j.document ->> 'assessment_reason')
+                FROM incidents i JOIN remarks r ON r.id = i.note
+                JOIN journal j ON j.subject = i.id::text
+                """)
+            #expect(rows.rowCount == 6)
+            for row in 0..<rows.rowCount {
+                let expected = try rows.text(row, 0)
+                #expect(try rows.text(row, 1) == expected)
+                #expect(try rows.text(row, 3) == expected)
+                if expected.hasSuffix("not_analysed") {
+                    #expect(try rows.text(row, 2) == "unknown")
+                }
+            }
         }
     }
 
