@@ -51,6 +51,13 @@ extension API {
                 ])
             }
         }
+        add(.get, "/v1/tokens/self", for: Set(Role.allCases)) { api, call in
+            try call.rejectParameters()
+            guard let token = try await api.database.token(call.author().token) else {
+                throw Problem.unknown("token")
+            }
+            return .json(token)
+        }
         add(.post, "/v1/tokens/{id}/revoke", for: [.administrator]) { api, call in
             try call.rejectParameters()
             let id = try call.id(TokenID.self, of: "token")

@@ -113,6 +113,16 @@ extension Database {
         }
     }
 
+    /// A token without its secret; nil when there is none of this id.
+    public func token(_ id: TokenID) async throws(StoreError) -> [UInt8]? {
+        let results = try await read([Self.document(of: id)])
+        do throws(PostgreSQLError) {
+            return results[0].rowCount == 1 ? try results[0].bytes(0, 0) : nil
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     /// Revokes a token for good; revoking again changes nothing.
     public func revokeToken(
         _ id: TokenID, only site: SiteID?, by author: Author, at instant: Timestamp

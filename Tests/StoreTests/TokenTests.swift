@@ -39,6 +39,19 @@ import Testing
             name: "Dienst 1", role: .observer, site: site, node: nil, expiresAt: expiresAt)
     }
 
+    @Test func `are told without their secret`() async throws {
+        try await withSite { _, instance, site in
+            let token = try await create(observer(at: site.id), in: instance)
+
+            let own = try #require(try await instance.run { try await $0.token(token.id) })
+
+            #expect(try text(own, "id") == token.id.description)
+            #expect(try text(own, "site") == "mannheim")
+            #expect(!String(decoding: own, as: UTF8.self).contains(token.secret))
+            #expect(try await instance.run { try await $0.token(.make(at: now)) } == nil)
+        }
+    }
+
     @Test func `bear who they are, and only their hash is stored`() async throws {
         try await withSite { database, instance, site in
             let token = try await create(
