@@ -92,6 +92,9 @@ ALTER TABLE alarms
     ADD stale boolean NOT NULL DEFAULT false,
     -- Rang while a position that watches its area had more alarms than a person can handle.
     ADD flood boolean NOT NULL DEFAULT false,
+    -- The matter that it belongs to. Follows from incident_alarms (note_linked_alarms), and stands
+    -- here because a document that looks it up would cost each list and each detection a query.
+    ADD incident uuid,
     ADD CHECK ((position IS NULL) = (assigned_at IS NULL)),
     ADD CHECK (taken_over_from IS NULL OR handling = 'acknowledged'),
     -- Closing ends shelving.
@@ -115,8 +118,9 @@ CREATE INDEX alarms_by_pattern ON alarms (site, pattern, raised_at, id);
 CREATE INDEX alarms_by_mode ON alarms (site, operating_mode, raised_at, id)
     WHERE operating_mode <> 'production';
 -- What observers still have to judge of parallel operation and training.
-CREATE INDEX alarms_worklist ON alarms (site, operating_mode, raised_at, id)
+CREATE INDEX alarms_worklist ON alarms (site, raised_at, id)
     WHERE verdict = 'none' AND operating_mode <> 'production';
+CREATE INDEX alarms_by_incident ON alarms (incident) WHERE incident IS NOT NULL;
 CREATE INDEX alarms_by_priority ON alarms (site, priority, raised_at, id)
     WHERE priority <> 'medium';
 CREATE INDEX alarms_unjudged ON alarms (site, raised_at, id) WHERE verdict = 'none';
@@ -151,6 +155,15 @@ RETURN json_build_object(
     'model', nullif(alarm.model, ''),
     'rule_version', alarm.rule_version,
     'group', alarm.alarm_group,
+    -- What clients test instead of the members that it follows from. AlarmFilter has it too.
+    'attention', CASE
+        WHEN alarm.shelving IS NOT NULL THEN 'none'
+        WHEN alarm.annunciated_at IS NOT NULL AND alarm.condition = 'active'
+            AND alarm.handling = 'new' THEN 'ring'
+        WHEN alarm.operating_mode <> 'production' AND alarm.verdict = 'none'
+            AND alarm.handling <> 'closed' THEN 'worklist'
+        ELSE 'none'
+    END,
     'condition', alarm.condition,
     'handling', alarm.handling,
     'suppression', CASE WHEN alarm.shelving IS NULL THEN 'none' ELSE 'shelved' END,
@@ -158,6 +171,11 @@ RETURN json_build_object(
     'shelved_until', rfc3339(alarm.shelved_until),
     'verdict', alarm.verdict,
     'dismissal_reason', alarm.dismissal_reason,
+    'judged_by',
+        CASE WHEN alarm.judged_by IS NOT NULL
+            THEN json_build_object('token', alarm.judged_by) END,
+    'judged_at', rfc3339(alarm.judged_at),
+    'incident', alarm.incident,
     'priority', alarm.priority,
     'raised_at', rfc3339(alarm.raised_at),
     'received_at', rfc3339(alarm.received_at),
@@ -183,6 +201,9 @@ RETURN json_build_object(
     'taken_over_from',
         CASE WHEN alarm.taken_over_from IS NOT NULL
             THEN json_build_object('token', alarm.taken_over_from) END,
+    'closed_by',
+        CASE WHEN alarm.closed_by IS NOT NULL
+            THEN json_build_object('token', alarm.closed_by) END,
     'closed_at', rfc3339(alarm.closed_at));
 
 -- What readers get in the place of what the journal must not keep. Whatever stands in a document
@@ -260,11 +281,11 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
--- Rings the alarms that need somebody now that they are shelved no longer: those of production
--- that are active and that nobody has. The time to acknowledge them begins anew. Returns how many
--- rang.
+-- Rings the alarms that need somebody from now on: of those given the ones of production that are
+-- active, not shelved, and that nobody has. The time to acknowledge them begins anew. Returns how
+-- many rang.
 CREATE FUNCTION annunciate_alarms(
-    change bigint, ordinal integer, unshelved uuid[], instant timestamptz, actor uuid, role text,
+    change bigint, ordinal integer, waiting uuid[], instant timestamptz, actor uuid, role text,
     request_id text) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -274,7 +295,7 @@ BEGIN
         UPDATE alarms a
         -- note_annunciation() sets what follows from it.
         SET annunciated_at = instant, overdue = false
-        WHERE a.id = ANY (unshelved) AND a.shelving IS NULL AND a.condition = 'active'
+        WHERE a.id = ANY (waiting) AND a.shelving IS NULL AND a.condition = 'active'
             AND a.handling = 'new' AND a.operating_mode = 'production'
         RETURNING a.site, a.id, alarm_document(a) AS document
     )
@@ -592,7 +613,8 @@ CREATE TRIGGER alarm_1_placed BEFORE INSERT ON alarms
 CREATE TRIGGER alarm_2_annunciated BEFORE INSERT OR UPDATE OF annunciated_at ON alarms
     FOR EACH ROW EXECUTE FUNCTION note_annunciation();
 
--- Released or reopened, an alarm is nobody's again: the time until it is overdue starts anew.
+-- Released or reopened, an alarm is nobody's again: the time until it is overdue starts anew,
+-- whether it has ever rung or was put aside until somebody had it.
 CREATE FUNCTION restart_escalation() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -604,8 +626,8 @@ END
 $$;
 CREATE TRIGGER alarm_3_escalation_restarted BEFORE UPDATE OF handling ON alarms
     FOR EACH ROW
-    WHEN (OLD.handling <> 'new' AND NEW.handling = 'new' AND NEW.annunciated_at IS NOT NULL
-        AND NEW.shelving IS NULL AND NOT NEW.overdue)
+    WHEN (OLD.handling <> 'new' AND NEW.handling = 'new' AND NEW.shelving IS NULL
+        AND NEW.operating_mode = 'production' AND NOT NEW.late AND NOT NEW.overdue)
     EXECUTE FUNCTION restart_escalation();
 
 -- Tells once of each alarm that nobody has acknowledged in the time its rule gives. It stays

@@ -93,6 +93,38 @@ GRANT UPDATE (released) ON incident_alarms TO leitstand;
 -- An alarm belongs to one matter, or its matters would be counted twice.
 CREATE UNIQUE INDEX incident_alarms_once ON incident_alarms (alarm) WHERE NOT released;
 
+-- Notes at each of these alarms to which matter it belongs now that incident_alarms has changed,
+-- and journals those for which that is another than before. Returns how many it journaled.
+CREATE FUNCTION note_linked_alarms(
+    change bigint, ordinal integer, touched uuid[], instant timestamptz, actor uuid, role text,
+    request_id text) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    journaled integer;
+BEGIN
+    -- In the order in which steps lock them too.
+    PERFORM FROM alarms a WHERE a.id = ANY (touched) ORDER BY a.id FOR NO KEY UPDATE;
+    WITH noted AS (
+        UPDATE alarms a
+        SET incident = linked.incident
+        FROM unnest(touched) AS asked (id)
+        LEFT JOIN incident_alarms linked ON linked.alarm = asked.id AND NOT linked.released
+        WHERE a.id = asked.id AND a.incident IS DISTINCT FROM linked.incident
+        RETURNING a.site, a.id, a.incident, alarm_document(a) AS document
+    )
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role,
+        request_id, document)
+    SELECT note_linked_alarms.change,
+        note_linked_alarms.ordinal + row_number() OVER (ORDER BY n.id) - 1,
+        CASE WHEN n.incident IS NULL THEN 'alarm.unlinked' ELSE 'alarm.linked' END,
+        n.site, n.id, instant, note_linked_alarms.actor, note_linked_alarms.role,
+        note_linked_alarms.request_id, n.document
+    FROM noted n;
+    GET DIAGNOSTICS journaled = ROW_COUNT;
+    RETURN journaled;
+END
+$$;
+
 -- Each way in which somebody or something came to know of a matter. A correction withdraws one
 -- and adds another; none is ever removed.
 CREATE TABLE recognitions (

@@ -72,6 +72,8 @@ extension AlarmFilter {
         group = query.id("group")
         ruleVersion = query.integer("rule_version", in: 1...Int(Int32.max))
         annunciated = query.bool("annunciated")
+        attentions = query.anyOf("attention", Attention.self)
+        incident = query.id("incident")
         from = query.time("from")
         to = query.time("to")
     }

@@ -44,6 +44,19 @@ public struct AlarmHandling: Hashable, Sendable {
     /// Whether it has been put aside.
     public var suppression: Suppression { shelving == nil ? .none : .shelved }
 
+    /// Whether it waits for somebody to take it in hand.
+    public var isWaiting: Bool { handling == .new && suppression == .none }
+
+    /// Whether it has to ring, now that it is no longer as `before`; nil when it has not.
+    ///
+    /// What was put aside rings when that ends, unless somebody has it. Given back, or reopened, it
+    /// rings if nobody has ever heard it: it was born shelved, and in somebody's hands when that
+    /// ended.
+    public func annunciation(after before: AlarmHandling) -> Annunciation? {
+        guard isWaiting, !before.isWaiting else { return nil }
+        return before.suppression == .shelved ? .anew : .unlessHeard
+    }
+
     /// Takes a step, or refuses it and leaves all as it is.
     ///
     /// - An alarm in another's hands cannot be acknowledged; whoever has it may do so again.

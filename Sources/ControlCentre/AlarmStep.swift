@@ -17,9 +17,20 @@ public enum AlarmStep: Hashable, Sendable {
     /// "Not now, but then", and why not.
     case shelve(ShelvingID, until: Timestamp, reason: String)
     /// "Now after all."
-    case unshelve
+    case unshelve(note: String? = nil)
     /// "It is done with."
-    case close
+    case close(note: String? = nil)
     /// "It is not done with after all."
-    case reopen
+    case reopen(note: String? = nil)
+
+    /// What the observer wrote to it.
+    public var note: String? {
+        switch self {
+        case .comment(let text), .shelve(_, _, let text): text
+        case .confirm(let note), .dismiss(_, let note), .unshelve(let note), .close(let note),
+            .reopen(let note):
+            note
+        case .acknowledge, .release, .takeOver, .assign: nil
+        }
+    }
 }

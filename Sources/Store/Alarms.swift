@@ -29,6 +29,9 @@ public struct AlarmFilter: Sendable {
     public var ruleVersion: Int?
     /// Whether it has rung.
     public var annunciated: Bool?
+    public var attentions: [Attention]?
+    /// To which it belongs.
+    public var incident: IncidentID?
     /// Half-open, by `raised_at`.
     public var from: Timestamp?
     public var to: Timestamp?
@@ -44,6 +47,25 @@ public enum HandlingName: String, Sendable, CaseIterable {
 /// The verdict axis without its reason.
 public enum VerdictName: String, Sendable, CaseIterable {
     case none, confirmed, dismissed
+}
+
+extension Attention {
+    /// As `alarm_document` has it, in the words of the indexes.
+    fileprivate var condition: String {
+        switch self {
+        case .none: "NOT (\(Self.ring.condition) OR \(Self.worklist.condition))"
+        case .ring:
+            """
+            (t.condition = 'active' AND t.annunciated_at IS NOT NULL AND t.handling = 'new'
+                AND t.shelving IS NULL)
+            """
+        case .worklist:
+            """
+            (t.verdict = 'none' AND t.operating_mode <> 'production' AND t.handling <> 'closed'
+                AND t.shelving IS NULL)
+            """
+        }
+    }
 }
 
 extension Database {
@@ -88,6 +110,10 @@ extension Database {
         }
         query.filter("t.rule_version", filter.ruleVersion.map { .int32(Int32($0)) })
         query.filter("(t.annunciated_at IS NOT NULL)", is: filter.annunciated)
+        if let attentions = filter.attentions {
+            query.filter("(\(Set(attentions).map(\.condition).sorted().joined(separator: " OR ")))")
+        }
+        query.filter("t.incident", filter.incident.map { .uuid($0) })
         query.filter("t.raised_at", from: filter.from, to: filter.to)
         let statement = query.page(
             request, of: "alarms", document: "with_staff_names(alarm_document(t))",

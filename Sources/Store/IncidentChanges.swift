@@ -48,19 +48,21 @@ extension Database {
     ) async throws(StoreError) -> IncidentResult {
         try await step(
             id, only: site, event: "incident.retracted", reason: reason, by: author, at: instant
-        ) { site in
+        ) { recorded in
             [
                 Statement(
                     """
                     UPDATE incidents SET retracted_at = $3, assess_after = NULL,
                         revision = revision + 1
                     WHERE site = $1 AND id = $2
-                    """, .text(site), .uuid(id), .time(instant)),
+                    """, .text(recorded.site), .uuid(id), .time(instant)),
                 Statement(
                     """
                     UPDATE incident_alarms SET released = true WHERE site = $1 AND incident = $2
-                    """, .text(site), .uuid(id)),
+                    """, .text(recorded.site), .uuid(id)),
             ]
+                + IncidentParts.noteLinks(
+                    of: recorded.incident.alarms, by: author, at: instant, ordinal: 2)
         }
     }
 
@@ -71,14 +73,14 @@ extension Database {
     ) async throws(StoreError) -> IncidentResult {
         try await step(
             id, only: site, event: "incident.assessed", reason: reason, by: author, at: instant
-        ) { site in
+        ) { recorded in
             [
                 Statement(
                     """
                     UPDATE incidents SET assessment = $3, assessed_by_person = true,
                         revision = revision + 1
                     WHERE site = $1 AND id = $2
-                    """, .text(site), .uuid(id), .text(assessment.rawValue))
+                    """, .text(recorded.site), .uuid(id), .text(assessment.rawValue))
             ]
         }
     }
@@ -86,7 +88,7 @@ extension Database {
     /// Does to an incident that is not retracted what `statements` do, and journals it.
     private func step(
         _ id: IncidentID, only site: SiteID?, event: String, reason: String, by author: Author,
-        at instant: Timestamp, _ statements: (SiteID) -> [Statement]
+        at instant: Timestamp, _ statements: (RecordedIncident) -> [Statement]
     ) async throws(StoreError) -> IncidentResult {
         let reading = RecordedIncident.statements(id, only: site)
         return try await record(id, reading: reading) { (read) throws(PostgreSQLError) in
@@ -95,7 +97,7 @@ extension Database {
             }
             if recorded.isRetracted { return .refused(.retracted) }
             return .write(
-                statements(recorded.site)
+                statements(recorded)
                     + JournalEntry(
                         event: event, site: recorded.site, subject: id.description,
                         occurredAt: instant, author: author,
@@ -114,10 +116,12 @@ extension Database {
         for attempt in 1...2 {
             var decision = IncidentDecision.unchanged
             do throws(PostgreSQLError) {
-                let results = try await commit(reading: reading) { (read) throws(PostgreSQLError) in
-                    decision = try decide(read)
-                    guard case .write(let statements) = decision else { return nil }
-                    return statements + [Incident.stored(id)]
+                let results = try await retryingConflicts { () throws(PostgreSQLError) in
+                    try await commit(reading: reading) { (read) throws(PostgreSQLError) in
+                        decision = try decide(read)
+                        guard case .write(let statements) = decision else { return nil }
+                        return statements + [Incident.stored(id)]
+                    }
                 }
                 if let results, let stored = try Stored(results[results.count - 1]) {
                     return .done(stored)
@@ -143,9 +147,4 @@ extension Database {
         }
         throw StoreError.overloaded
     }
-}
-
-extension IncidentParts {
-    /// What forbids an alarm to belong to two incidents.
-    static let alarmOnce = "incident_alarms_once"
 }

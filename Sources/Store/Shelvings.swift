@@ -208,7 +208,7 @@ extension NewShelving {
             .time(instant), .time(until))
         return [insert]
             + Self.journal(
-                "shelving.started", id, of: site, by: author, at: instant,
+                "shelving.created", id, of: site, by: author, at: instant,
                 remark: JournalEntry.Remark(id: reason, text: nil), ordinal: ordinal)
     }
 

@@ -965,12 +965,16 @@ def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> 
 
     confirmed = call(one, "POST", f"{path}/confirm", 200, json={"note": "Two persons."})
     assert (confirmed["verdict"], confirmed["handling"]) == ("confirmed", "acknowledged")
+    assert confirmed["judged_by"] == held["acknowledged_by"]
     dismissal = {"reason": "embrace", "note": "A farewell."}
     dismissed = call(other, "POST", f"{path}/dismiss", 200, json=dismissal)
     assert (dismissed["verdict"], dismissed["dismissal_reason"]) == ("dismissed", "embrace")
     assert call(one, "POST", f"{path}/confirm", 200)["dismissal_reason"] is None
 
+    assert dismissed["judged_by"] != confirmed["judged_by"]
+    assert dismissed["judged_at"] > confirmed["judged_at"]
     closed = call(other, "POST", f"{path}/close", 200, json={"note": "Done."})
+    assert closed["closed_by"] == dismissed["judged_by"]
     assert closed["handling"] == "closed" and closed["closed_at"] is not None
     for step, body in [
         ("acknowledge", {}),
@@ -984,6 +988,7 @@ def test_an_alarm_is_handled_from_the_first_detection_to_its_end(site: Site) -> 
     call(one, "POST", f"{path}/comment", 200, json={"text": "The patrol\nis informed."})
     reopened = call(one, "POST", f"{path}/reopen", 200)
     assert (reopened["handling"], reopened["closed_at"]) == ("new", None)
+    assert reopened["closed_by"] is None
 
     history = pages(one, f"{path}/history", limit=3)
     assert [(entry["event"], (entry["actor"] or {}).get("role")) for entry in history][1:] == [
@@ -1198,14 +1203,93 @@ def test_many_steps_are_taken_each_with_its_outcome(site: Site, other_site: Site
         (one, "done", None),
         (None, "refused", "body.invalid"),
     ]
+    assert [(item["current"] or {}).get("handling") for item in answer["items"]] == [
+        "acknowledged",
+        "acknowledged",
+        None,
+        "new",
+        None,
+        None,
+        None,
+        "closed",
+        None,
+    ]
+    assert answer["items"][4]["problem"]["current"] == answer["items"][3]["current"]
     assert answer["items"][2]["problem"]["errors"][0]["pointer"] == "/2/reason"
     assert answer["items"][5]["problem"]["errors"][0]["pointer"] == "/5/position"
     assert call(observer, "GET", f"/v1/alarms/{one}", 200)["handling"] == "closed"
     assert call(observer, "GET", f"/v1/alarms/{two}", 200)["verdict"] == "dismissed"
 
     assert call(observer, "POST", path, 200, json=[]) == {"items": []}
+    most = [{"alarm": NO_ID, "step": "acknowledge"}] * 500
+    unknown = call(observer, "POST", path, 200, json=most)["items"]
+    assert [item["outcome"] for item in unknown] == ["unknown"] * 500
     refused(observer, "POST", path, 413, "steps.too-many", json=[{}] * 501)
     refused(observer, "POST", path, 422, "body.invalid", json={"steps": []})
+
+
+def test_one_of_many_steps_records_a_matter_or_joins_it(site: Site) -> None:
+    observer, path = site.client("observer"), "/v1/alarms/steps"
+    one, two = (raise_alarm(site, pattern=pattern)["id"] for pattern in ("hitting", "kicking"))
+    matter = {"category": "criminal_offence"}
+
+    first, taken, bad, unknown = call(
+        observer,
+        "POST",
+        path,
+        200,
+        json=[
+            {"alarm": one, "step": "confirm", "incident": matter | {"alarms": [two]}},
+            {"alarm": two, "step": "confirm", "incident": matter},
+            {"alarm": two, "step": "confirm", "incident": {"category": "noise"}},
+            {"alarm": two, "step": "confirm", "incident": {"id": NO_ID}},
+        ],
+    )["items"]
+
+    incident = first["current"]["incident"]
+    assert (first["outcome"], first["current"]["verdict"]) == ("done", "confirmed")
+    assert taken["problem"]["code"] == "alarm.in-other-incident"
+    assert taken["problem"]["incident"] == incident
+    assert bad["problem"]["errors"][0]["pointer"] == "/2/incident/category"
+    assert unknown["problem"]["errors"][0]["pointer"] == "/3/incident/id"
+    assert unknown["problem"]["code"] == "incident.unknown"
+    joining = [{"alarm": two, "step": "confirm", "incident": {"id": incident}}]
+    (joined,) = call(observer, "POST", path, 200, json=joining)["items"]
+    assert (joined["outcome"], joined["current"]["incident"]) == ("done", incident)
+    found = pages(observer, "/v1/alarms", incident=incident)
+    assert {(alarm["id"], alarm["verdict"]) for alarm in found} == {
+        (one, "confirmed"),
+        (two, "confirmed"),
+    }
+
+
+def test_an_alarm_says_what_it_asks_for(site: Site) -> None:
+    observer = site.client("observer")
+    loud = raise_alarm(site)
+    silent = raise_alarm(site, pattern="kicking", operating_mode="parallel")
+
+    def asking() -> dict[str, set[str]]:
+        values = {name: pages(observer, "/v1/alarms", attention=name) for name in named}
+        for name, alarms in values.items():
+            assert {alarm["attention"] for alarm in alarms} <= {name}
+        return {name: {alarm["id"] for alarm in alarms} for name, alarms in values.items()}
+
+    named = DOCUMENT["components"]["schemas"]["Attention"]["enum"]
+    assert asking() == {"ring": {loud["id"]}, "worklist": {silent["id"]}, "none": set()}
+    every = pages(observer, "/v1/alarms", attention=",".join(named))
+    assert len(every) == 2
+    shelving = {"reason": "Aufbau", "until": instant(hours=-1)}
+    for id in (loud["id"], silent["id"]):
+        call(observer, "POST", f"/v1/alarms/{id}/shelve", 200, json=shelving)
+    assert asking() == {"ring": set(), "worklist": set(), "none": {loud["id"], silent["id"]}}
+    for id in (loud["id"], silent["id"]):
+        call(observer, "POST", f"/v1/alarms/{id}/unshelve", 200)
+    call(observer, "POST", f"/v1/alarms/{loud['id']}/acknowledge", 200)
+    call(observer, "POST", f"/v1/alarms/{silent['id']}/acknowledge", 200)
+    # Whoever has it hears no more, but it still waits for a verdict.
+    assert asking() == {"ring": set(), "worklist": {silent["id"]}, "none": {loud["id"]}}
+    call(observer, "POST", f"/v1/alarms/{silent['id']}/confirm", 200)
+    assert asking() == {"ring": set(), "worklist": set(), "none": {loud["id"], silent["id"]}}
 
 
 def test_all_verdicts_on_an_alarm_are_kept(site: Site, other_site: Site) -> None:
@@ -1428,7 +1512,8 @@ def test_the_stream_gives_each_change_as_its_list_does(
                 break
 
     for event in received:
-        assert problems_of(json.loads(event["data"]), EVENTS[event["event"]]) == []
+        data = EVENTS[event["event"]]["data"]["$ref"]
+        assert problems_of(json.loads(event["data"]), data) == []
         assert problems_of(event["id"], "#/components/schemas/EventID") == []
     assert [event["event"] for event in received] == [
         "site.created",
@@ -1493,6 +1578,19 @@ def test_a_token_is_made_shown_once_and_revoked(
         assert call(administrator, "POST", path, 200, json={}) == revoked
         refused(observer, "GET", "/v1/sites", 401, "token.invalid")
     refused(administrator, "POST", f"/v1/tokens/{NO_ID}/revoke", 404, "token.unknown")
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_token_is_told_who_it_is(role: str, everyone: dict[str, httpx.Client]) -> None:
+    own = call(everyone[role], "GET", "/v1/tokens/self", 200)
+
+    listed = pages(everyone["administrator"], "/v1/tokens")
+    assert own in listed
+    assert own["role"] == role
+    assert (own["node"] is not None) == (role == "node")
+    refused(
+        everyone[role], "GET", "/v1/tokens/self", 422, "parameter.invalid", params={"site": "m"}
+    )
 
 
 def test_a_token_is_bound_as_its_role_demands(

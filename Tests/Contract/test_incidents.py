@@ -253,8 +253,12 @@ def test_an_alarm_is_confirmed_with_its_incident_in_one_change(site: Site) -> No
     assert (incident["source"], incident["assessment"]) == ("automatic", "detected")
     assert (incident["pattern"], incident["area"]) == (alarm["pattern"], alarm["area"])
     assert incident["occurred_at"] == alarm["raised_at"]
-    entries = call(auditor, "GET", "/v1/audit", 200)["items"][:2]
-    assert [entry["event"] for entry in entries] == ["incident.created", "alarm.confirmed"]
+    entries = call(auditor, "GET", "/v1/audit", 200)["items"][:3]
+    assert [entry["event"] for entry in entries] == [
+        "alarm.linked",
+        "incident.created",
+        "alarm.confirmed",
+    ]
     assert len({entry["id"].split(".")[0] for entry in entries}) == 1
 
     joined = call(

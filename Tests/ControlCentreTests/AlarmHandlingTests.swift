@@ -168,14 +168,14 @@ extension AlarmHandling {
     func `any observer closes what is not closed`(state: AlarmHandling) {
         var alarm = state
 
-        #expect(alarm.apply(.close, by: bela) == .changed)
+        #expect(alarm.apply(.close(), by: bela) == .changed)
         #expect(alarm.handling == .closed(by: bela, at: at(60)))
     }
 
     @Test(arguments: [
         AlarmStep.acknowledge, .release, .takeOver(from: anna),
         .assign(position: "Platz 1", from: nil), .confirm(), .dismiss(.other, note: nil),
-        shelve(1, until: 600), .unshelve, .close,
+        shelve(1, until: 600), .unshelve(), .close(),
     ])
     func `a closed alarm refuses every other step, saying who closed it and when`(
         step: AlarmStep
@@ -193,7 +193,7 @@ extension AlarmHandling {
         let judgement = Judgement(verdict: .confirmed, by: anna, at: at(0))
         var alarm = AlarmHandling(handling: .closed(by: anna, at: at(0)), judgement: judgement)
 
-        #expect(alarm.apply(.reopen, by: bela) == .changed)
+        #expect(alarm.apply(.reopen(), by: bela) == .changed)
         #expect(alarm == AlarmHandling(handling: .new, judgement: judgement))
     }
 
@@ -201,7 +201,7 @@ extension AlarmHandling {
     func `what is not closed cannot be reopened`(state: AlarmHandling) {
         var alarm = state
 
-        #expect(alarm.apply(.reopen, by: anna) == .refused(.notClosed(state.handling)))
+        #expect(alarm.apply(.reopen(), by: anna) == .refused(.notClosed(state.handling)))
         #expect(alarm == state)
     }
 
@@ -249,7 +249,7 @@ extension AlarmHandling {
         #expect(alarm.takenOverFrom == bela)
     }
 
-    @Test(arguments: [AlarmStep.release, .close])
+    @Test(arguments: [AlarmStep.release, .close()])
     func `who gives it up leaves nobody from whom it was taken over`(step: AlarmStep) {
         var alarm = acknowledged
         _ = alarm.apply(.takeOver(from: nil), by: bela)
@@ -308,7 +308,7 @@ extension AlarmHandling {
         #expect(alarm == new)
     }
 
-    @Test(arguments: [AlarmStep.acknowledge, .close])
+    @Test(arguments: [AlarmStep.acknowledge, .close()])
     func `it stays assigned whatever else is done`(step: AlarmStep) {
         var alarm = assigned
 
@@ -350,7 +350,7 @@ extension AlarmHandling {
         var alarm = new
         _ = alarm.apply(shelve(1, until: 600), by: anna)
 
-        #expect(alarm.apply(.unshelve, by: bela) == .changed)
+        #expect(alarm.apply(.unshelve(), by: bela) == .changed)
         #expect(alarm == new)
         #expect(alarm.suppression == .none)
     }
@@ -358,7 +358,7 @@ extension AlarmHandling {
     @Test func `unshelving what is not shelved changes nothing`() {
         var alarm = acknowledged
 
-        #expect(alarm.apply(.unshelve, by: bela) == .unchanged)
+        #expect(alarm.apply(.unshelve(), by: bela) == .unchanged)
         #expect(alarm == acknowledged)
     }
 
@@ -367,7 +367,7 @@ extension AlarmHandling {
         var alarm = AlarmHandling(cover: cover)
 
         #expect(alarm.shelving == cover)
-        #expect(alarm.apply(.unshelve, by: bela) == .refused(.shelvedWithOthers(cover)))
+        #expect(alarm.apply(.unshelve(), by: bela) == .refused(.shelvedWithOthers(cover)))
         #expect(alarm.suppression == .shelved)
     }
 
@@ -378,7 +378,7 @@ extension AlarmHandling {
         #expect(alarm.apply(shelve(1, until: 600), by: bela) == .unchanged)
         #expect(alarm.apply(shelve(1, until: 700), by: bela) == .changed)
         #expect(alarm.shelving == shelving(1, by: bela, until: 700))
-        #expect(alarm.apply(.unshelve, by: bela) == .changed)
+        #expect(alarm.apply(.unshelve(), by: bela) == .changed)
         #expect(alarm.shelving == cover)
     }
 
@@ -387,11 +387,61 @@ extension AlarmHandling {
         var alarm = AlarmHandling(cover: cover)
         _ = alarm.apply(shelve(1, until: 700), by: bela)
 
-        #expect(alarm.apply(.close, by: bela) == .changed)
+        #expect(alarm.apply(.close(), by: bela) == .changed)
         #expect(alarm.suppression == .none)
         #expect(alarm.ownShelving == nil)
-        #expect(alarm.apply(.reopen, by: bela) == .changed)
+        #expect(alarm.apply(.reopen(), by: bela) == .changed)
         #expect(alarm.shelving == cover)
+    }
+
+    // Ringing
+
+    @Test(arguments: [
+        (AlarmStep.acknowledge, nil as Annunciation?), (.unshelve(), .anew), (.close(), nil),
+        (.confirm(), nil),
+    ])
+    func `put aside, it rings anew when that ends`(step: AlarmStep, expected: Annunciation?) {
+        let before = AlarmHandling(ownShelving: shelving(1, by: anna, until: 600))
+        var alarm = before
+
+        _ = alarm.apply(step, by: bela)
+
+        #expect(alarm.annunciation(after: before) == expected)
+    }
+
+    @Test func `what somebody has does not ring when its shelving ends, but once given back`() {
+        let before = AlarmHandling(
+            handling: .acknowledged(by: anna, at: at(0)),
+            ownShelving: shelving(1, by: anna, until: 600))
+        var unshelved = before
+        _ = unshelved.apply(.unshelve(), by: anna)
+        var released = unshelved
+        _ = released.apply(.release, by: anna)
+
+        #expect(unshelved.annunciation(after: before) == nil)
+        #expect(released.annunciation(after: unshelved) == .unlessHeard)
+    }
+
+    @Test func `reopened, it rings if nobody has heard it`() {
+        var alarm = closed
+        _ = alarm.apply(.reopen(), by: bela)
+
+        #expect(alarm.annunciation(after: closed) == .unlessHeard)
+    }
+
+    @Test func `given back, reopened or unshelved under another shelving it does not ring`() {
+        let cover = shelving(9, by: anna, until: 900)
+        let own = shelving(1, by: anna, until: 600)
+        for (before, step) in [
+            (AlarmHandling(handling: .acknowledged(by: anna, at: at(0)), cover: cover), .release),
+            (AlarmHandling(handling: .closed(by: anna, at: at(0)), cover: cover), .reopen()),
+            (AlarmHandling(ownShelving: own, cover: cover), .unshelve()),
+        ] as [(AlarmHandling, AlarmStep)] {
+            var alarm = before
+
+            #expect(alarm.apply(step, by: anna) == .changed)
+            #expect(alarm.annunciation(after: before) == nil, "\(step)")
+        }
     }
 
     // Random walks
@@ -424,7 +474,7 @@ extension AlarmHandling {
                 alarm.handling != before.handling, alarm.assignment != before.assignment,
                 alarm.judgement != before.judgement, alarm.ownShelving != before.ownShelving,
             ].count { $0 }
-            #expect(changedAxes <= (step == .close ? 2 : 1))
+            #expect(changedAxes <= (step == .close() ? 2 : 1))
             if alarm.handling != before.handling {
                 #expect(Self.isAllowed(from: before.handling, to: alarm.handling))
                 #expect(alarm.handling == .new || alarm.handling.holder == actor)
@@ -441,6 +491,9 @@ extension AlarmHandling {
                 #expect(Self.isAcknowledged(alarm.handling))
                 #expect(alarm.takenOverFrom != alarm.handling.holder)
             }
+            #expect(
+                (alarm.annunciation(after: before) != nil) == (alarm.isWaiting && !before.isWaiting)
+            )
             if Self.isClosed(alarm.handling) {
                 #expect(alarm.suppression == .none && alarm.ownShelving == nil)
             } else if let cover {
@@ -460,9 +513,9 @@ extension AlarmHandling {
             .confirm(), .dismiss(.play, note: nil), .dismiss(.other, note: "a note"),
             .comment(text: "a comment"),
             shelve(UInt64(second) + 10, until: second + Int.random(in: 1...100, using: &generator)),
-            .unshelve, .close, .reopen,
+            .unshelve(), .close(), .reopen(),
         ]
-        return steps.randomElement(using: &generator) ?? .close
+        return steps.randomElement(using: &generator) ?? .close()
     }
 
     private static func isAcknowledged(_ handling: Handling) -> Bool {

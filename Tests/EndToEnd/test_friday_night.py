@@ -243,7 +243,7 @@ def shelved(night: Night) -> None:
         },
         201,
     )
-    night.tally.count("shelving.started")
+    night.tally.count("shelving.created")
     assert first is not None
     night.tally.count("alarm.shelved")
     night.tally.alarms[first]["suppression"] = "shelved"
@@ -269,7 +269,7 @@ def shelved(night: Night) -> None:
         },
         201,
     )
-    night.tally.count("shelving.started")
+    night.tally.count("shelving.created")
     scene = night.scene(2, camera=camera, pattern="fighting")
     third = night.take(scene, night.post(scene), suppression="shelved", annunciated=False)
     rung.append(third)
@@ -464,6 +464,9 @@ def incidents(night: Night) -> None:
                 expected["source"] = "reported"
         made = night.do(("Anna", "Bernd")[number % 2], "POST", "/v1/incidents", new, 201)
         tally.count("incident.created")
+        for alarm in expected["alarms"]:
+            tally.count("alarm.linked")
+            tally.alarms[alarm]["incident"] = made["id"]
         tally.incidents[made["id"]] = expected | {
             "retracted": False,
             "immediate_intervention": False,
@@ -537,6 +540,9 @@ def interventions(night: Night) -> None:
         night.do("Erika", "POST", f"/v1/incidents/{id}/retract", {"reason": "Entered twice."})
         tally.incidents[id]["retracted"] = True
         tally.count("incident.retracted")
+        for alarm in tally.incidents[id]["alarms"]:
+            tally.count("alarm.unlinked")
+            tally.alarms[alarm]["incident"] = None
 
 
 def shift_change(night: Night) -> None:

@@ -27,14 +27,14 @@ import Testing
     }
 
     private func take(
-        _ step: AlarmStep, on alarm: AlarmID, by author: Author, note: String? = nil,
+        _ step: AlarmStep, on alarm: AlarmID, by author: Author,
         only site: SiteID? = nil, at instant: Timestamp? = nil, in instance: Instance,
         loop: Int = 0
     ) async throws -> StepResult {
         let instant = instant ?? now
         return try await instance.databases[loop].run { database, _ in
             try await database.apply(
-                step, note: note, to: alarm, only: site, by: author, at: instant)
+                step, to: alarm, only: site, by: author, at: instant)
         }
     }
 
@@ -214,7 +214,7 @@ import Testing
         case 3: .confirm()
         case 4: .dismiss(Bool.random(using: &generator) ? .play : .crowd, note: nil)
         case 5: .comment(text: "gesehen")
-        case 6: .close
+        case 6: .close()
         case 7: .takeOver(from: nil)
         case 8:
             .takeOver(from: actor(DemonstrationSite.observer(holder)))
@@ -222,8 +222,8 @@ import Testing
         case 10: .assign(position: position, from: "Platz 1")
         case 11:
             .shelve(.make(at: now), until: now + .seconds(hours * 3_600), reason: "Aufbau")
-        case 12: .unshelve
-        default: .reopen
+        case 12: .unshelve()
+        default: .reopen()
         }
     }
 
@@ -295,7 +295,7 @@ import Testing
             _ = try await take(
                 .dismiss(.play, note: texts[1]), on: alarms[0], by: author, in: instance)
             _ = try await take(
-                .confirm(), on: alarms[0], by: author, note: texts[2], in: instance)
+                .confirm(note: texts[2]), on: alarms[0], by: author, in: instance)
 
             let rows = try await database.query(
                 """
@@ -321,7 +321,9 @@ import Testing
     @Test func `are told by the alarm's history, page by page, oldest first`() async throws {
         try await withAlarms(2) { _, instance, site, alarms in
             let author = DemonstrationSite.observer(1)
-            for step in [AlarmStep.acknowledge, .acknowledge, .confirm(), .close, .reopen] {
+            for step in [
+                AlarmStep.acknowledge, .acknowledge, .confirm(), .close(), .reopen(),
+            ] {
                 _ = try await take(step, on: alarms[0], by: author, in: instance)
             }
 
@@ -353,7 +355,7 @@ import Testing
             let before = try await instance.run { try await $0.journalHead() }
 
             let unchanged = try await take(.acknowledge, on: alarms[0], by: author, in: instance)
-            let refused = try await take(.reopen, on: alarms[0], by: author, in: instance)
+            let refused = try await take(.reopen(), on: alarms[0], by: author, in: instance)
 
             guard case (.unchanged, .refused) = (unchanged, refused) else {
                 Issue.record("\(unchanged), \(refused)")
@@ -394,7 +396,7 @@ import Testing
     @Test func `on an alarm that is closed while active raise no second alarm`() async throws {
         try await withAlarms(1) { database, instance, site, alarms in
             _ = try await take(
-                .close, on: alarms[0], by: DemonstrationSite.observer(1), in: instance)
+                .close(), on: alarms[0], by: DemonstrationSite.observer(1), in: instance)
 
             let outcome = try await instance.submit(site.detection(at: now + .seconds(20)))
 

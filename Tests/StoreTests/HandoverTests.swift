@@ -60,7 +60,7 @@ import Testing
             let alarm: AlarmID = try closed.id(0, 0)
             _ = try await instance.run { database in
                 try await database.apply(
-                    .close, note: nil, to: alarm, only: nil, by: DemonstrationSite.author, at: now)
+                    .close(), to: alarm, only: nil, by: DemonstrationSite.author, at: now)
             }
 
             let handover = try await handover(instance, of: site, itemsMax: 1)
@@ -68,6 +68,44 @@ import Testing
             #expect(try counts(handover)["open"] == 2)
             let items = try #require(handover["open"]?["items"]?.asArray)
             #expect(items.map { $0["camera"]?.asString } == [site.cameras[2].description])
+        }
+    }
+
+    @Test func `counts as overdue only what is of production, not shelved, and nobody's`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance, cameras: 5)
+            _ = try await instance.submit([
+                site.detection(camera: 0, at: now),
+                site.detection(camera: 1, mode: .training, at: now),
+                site.detection(camera: 2, at: now),
+                site.detection(camera: 3, at: now),
+                site.detection(camera: 4, at: now),
+            ])
+            try await database.query(
+                "UPDATE alarms SET overdue = true WHERE camera <> $1",
+                .uuid(site.cameras[4]))
+            try await database.query(
+                """
+                UPDATE alarms SET shelving = gen_random_uuid(), shelved_until = $2
+                WHERE camera = $1
+                """, .uuid(site.cameras[2]), .time(now + .seconds(60)))
+            try await database.query(
+                """
+                UPDATE alarms SET handling = 'acknowledged', acknowledged_at = $2,
+                    acknowledged_by = gen_random_uuid()
+                WHERE camera = $1
+                """, .uuid(site.cameras[3]), .time(now))
+
+            let handover = try await handover(instance, of: site)
+
+            let counts = try counts(handover)
+            #expect(counts["open"] == 3)
+            #expect(counts["overdue"] == 1)
+            let items = try #require(handover["overdue"]?["items"]?.asArray)
+            #expect(items.map { $0["camera"]?.asString } == [site.cameras[0].description])
         }
     }
 

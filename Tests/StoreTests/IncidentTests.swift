@@ -298,6 +298,65 @@ import Testing
         }
     }
 
+    // MARK: Alarms
+
+    @Test func `an alarm tells to which incident it belongs, and each change of that`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let one = try await raise(0, of: site, at: occurred, in: instance)
+            let two = try await raise(1, of: site, at: occurred, in: instance)
+            var new = new(site)
+            new.alarms = [one]
+            let id: IncidentID = try await record(new, in: instance).stored().id()
+            var moved = IncidentChange()
+            moved.alarms = [two]
+            _ = try await change(id, to: moved, in: instance).stored()
+            // What says the same again is no change of the alarm.
+            moved.category = .hazardPrevention
+            _ = try await change(id, to: moved, in: instance).stored()
+            _ = try await instance.run { database in
+                try await database.retractIncident(
+                    id, only: nil, reason: "Doppelt", by: author, at: .now())
+            }.stored()
+            new.alarms = [one, two]
+            let again: IncidentID = try await record(new, in: instance).stored().id()
+
+            let rows = try await database.query(
+                """
+                SELECT j.event, j.subject::uuid, j.document ->> 'incident', j.actor
+                FROM journal j JOIN positions p USING (change)
+                WHERE j.event IN ('alarm.linked', 'alarm.unlinked')
+                ORDER BY p.position, j.ordinal
+                """)
+            let told = try (0..<rows.rowCount).map { row in
+                #expect(try rows.id(row, 3) == author.token)
+                let alarm: AlarmID = try rows.id(row, 1)
+                return try [
+                    rows.text(row, 0), alarm == one ? "one" : "two",
+                    rows.textIfPresent(row, 2).map { $0 == again.description ? "again" : "first" },
+                ].compactMap(\.self).joined(separator: " ")
+            }
+            #expect(
+                told == [
+                    "alarm.linked one first", "alarm.unlinked one", "alarm.linked two first",
+                    "alarm.unlinked two", "alarm.linked one again", "alarm.linked two again",
+                ])
+            for alarm in [one, two] {
+                let document = try #require(
+                    try await instance.run { try await $0.alarm(alarm, only: nil) })
+                #expect(try text(document, "incident") == again.description)
+            }
+            var filter = AlarmFilter()
+            filter.incident = again
+            let wanted = filter
+            let page = try await instance.run { database in
+                try await database.alarms(wanted, PageRequest(limit: 50))
+            }
+            #expect(page.documents.count == 2)
+        }
+    }
+
     // MARK: Clock change
 
     @Test func `half past two twice on the last Sunday of October is told apart`() async throws {

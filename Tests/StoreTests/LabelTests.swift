@@ -26,7 +26,7 @@ import Testing
     ) async throws {
         _ = try await instance.run { database in
             try await database.apply(
-                step, note: nil, to: alarm, only: nil, by: DemonstrationSite.observer(observer),
+                step, to: alarm, only: nil, by: DemonstrationSite.observer(observer),
                 at: now)
         }
     }

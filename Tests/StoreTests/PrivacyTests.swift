@@ -266,7 +266,7 @@ import Testing
     private func comment(_ text: String, _ scene: Scene) async throws {
         _ = try await scene.instance.run { database in
             try await database.apply(
-                .comment(text: text), note: nil, to: scene.alarm, only: nil, by: scene.observer,
+                .comment(text: text), to: scene.alarm, only: nil, by: scene.observer,
                 at: now)
         }
     }

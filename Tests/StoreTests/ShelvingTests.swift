@@ -55,11 +55,11 @@ import Testing
                 alarms.append(try await raise(site, camera: camera, in: one))
             }
             _ = try await shelve(camera: nil, pattern: .hitting, hours: 1, at: site, in: one)
-            for (step, alarm) in [(AlarmStep.acknowledge, alarms[1]), (.close, alarms[2])] {
+            for (step, alarm) in [(AlarmStep.acknowledge, alarms[1]), (.close(), alarms[2])] {
                 let (author, now) = (author, now)
                 _ = try await one.run { database in
                     try await database.apply(
-                        step, note: nil, to: alarm, only: nil, by: author, at: now)
+                        step, to: alarm, only: nil, by: author, at: now)
                 }
             }
             _ = try await database.query(
@@ -112,6 +112,83 @@ import Testing
                 "SELECT count(*) FROM alarms WHERE shelving IS NULL AND annunciated_at = $1",
                 .time(now))
             #expect(rung == 1)
+        }
+    }
+
+    private func take(_ step: AlarmStep, on alarm: AlarmID, in instance: Instance) async throws {
+        let (author, now) = (author, now)
+        let result = try await instance.run { database in
+            try await database.apply(step, to: alarm, only: nil, by: author, at: now)
+        }
+        guard case .done = result else { throw NotStored(outcome: "\(result)") }
+    }
+
+    private func escalate(_ site: DemonstrationSite, in instance: Instance) async throws {
+        let rule = NewRule(
+            site: site.id, pattern: .hitting, confidenceMin: 0.5, detectionsMin: 1,
+            detectionsWindow: .seconds(10), quiet: .seconds(30), priority: .high,
+            escalateAfter: .seconds(60))
+        _ = try await instance.run { database in
+            try await database.createRule(rule, by: DemonstrationSite.author, at: .now())
+        }
+    }
+
+    private func overdue(at instant: Timestamp, in database: TestDatabase) async throws -> Int {
+        try await database.number("SELECT mark_overdue_alarms($1)", .time(instant))
+    }
+
+    @Test(arguments: [
+        [AlarmStep.acknowledge, .release], [.close(), .reopen()],
+    ])
+    func `under which an alarm was born leaves it to ring once whoever had it gives it back`(
+        steps: [AlarmStep]
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            try await escalate(site, in: instance)
+            let shelving = try await shelve(
+                camera: site.cameras[0], pattern: nil, hours: 1, at: site, in: instance)
+            let alarm = try await raise(site, in: instance)
+
+            try await take(steps[0], on: alarm, in: instance)
+            try await end(shelving, in: instance)
+            #expect(try await count("alarm.annunciated", in: database) == 0)
+            try await take(steps[1], on: alarm, in: instance)
+
+            let rung = try await database.number(
+                "SELECT count(*) FROM alarms WHERE annunciated_at = $1", .time(now))
+            #expect(rung == 1)
+            #expect(try await count("alarm.annunciated", in: database) == 1)
+            #expect(try await overdue(at: now + .seconds(59), in: database) == 0)
+            #expect(try await overdue(at: now + .seconds(60), in: database) == 1)
+
+            // Heard once, it does not ring again.
+            try await take(steps[0], on: alarm, in: instance)
+            try await take(steps[1], on: alarm, in: instance)
+            #expect(try await count("alarm.annunciated", in: database) == 1)
+        }
+    }
+
+    @Test func `leaves what has cleared and is given back silent, but it becomes overdue`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            try await escalate(site, in: instance)
+            let shelving = try await shelve(
+                camera: site.cameras[0], pattern: nil, hours: 1, at: site, in: instance)
+            let alarm = try await raise(site, in: instance)
+            try await take(.acknowledge, on: alarm, in: instance)
+            try await end(shelving, in: instance)
+            try await database.query("UPDATE alarms SET condition = 'cleared', cleared_at = now()")
+
+            try await take(.release, on: alarm, in: instance)
+
+            #expect(try await count("alarm.annunciated", in: database) == 0)
+            #expect(try await overdue(at: .now(), in: database) == 0)
+            #expect(try await overdue(at: .now() + .seconds(60), in: database) == 1)
         }
     }
 

@@ -26,7 +26,7 @@ public struct LiveEvent: Sendable {
         "alarm": [
             "raised", "late", "extended", "cleared", "acknowledged", "released", "taken-over",
             "assigned", "confirmed", "dismissed", "commented", "shelved", "unshelved",
-            "annunciated", "overdue", "stale", "closed", "reopened",
+            "annunciated", "overdue", "stale", "closed", "reopened", "linked", "unlinked",
         ],
         "area": ["created", "changed"],
         "camera": ["created", "changed"],
@@ -39,7 +39,7 @@ public struct LiveEvent: Sendable {
         "mode-window": ["created", "ended", "cancelled"],
         "node": ["created", "changed", "lost", "returned", "status-changed"],
         "rule": ["created"],
-        "shelving": ["started", "ended"],
+        "shelving": ["created", "ended"],
         "site": ["created", "changed"],
     ]
 
