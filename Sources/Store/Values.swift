@@ -14,6 +14,10 @@ extension Parameter {
         .timestamp(microsecondsSinceUnixEpoch: instant?.microsecondsSinceEpoch)
     }
 
+    static func times(_ instants: [Timestamp?]) -> Parameter {
+        .timestamps(microsecondsSinceUnixEpoch: instants.map { $0?.microsecondsSinceEpoch })
+    }
+
     /// A number that the API bounds well within 32 bits.
     static func integer(_ number: Int) -> Parameter { .int32(Int32(number)) }
 

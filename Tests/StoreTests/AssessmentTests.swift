@@ -125,7 +125,7 @@ import Testing
             try await node.beat(601)
             _ = try await instance.submit(
                 node.site.detection(pattern: .kicking, at: begin + .seconds(600)))
-            try await database.query("DELETE FROM site_patterns WHERE pattern = 'weapon'")
+            try await database.query("DELETE FROM pattern_periods WHERE pattern = 'weapon'")
             let seen = (begin + .seconds(600)).rfc3339
             let history = """
                 key,category,occurred_at,pattern,cameras,note

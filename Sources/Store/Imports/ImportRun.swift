@@ -40,11 +40,12 @@ final class ImportRun {
         source.restart()
         while let piece = source.next() {
             refuse(piece.faults, lines: piece.lineCount - piece.rows.count)
-            var incidents: [(line: Int, incident: HistoricIncident)] = []
+            var incidents: [NumberedLine<HistoricIncident>] = []
             for row in piece.rows {
                 lastLine = row.line
                 switch row.record {
-                case .incident(let incident): incidents.append((row.line, incident))
+                case .incident(let incident):
+                    incidents.append(NumberedLine(line: row.line, record: incident))
                 case .intervention: interventions += 1
                 }
             }
@@ -58,12 +59,12 @@ final class ImportRun {
         if interventions > 0 {
             source.restart()
             while let piece = source.next() {
-                var rows: [(line: Int, intervention: HistoricIntervention)] = []
+                var lines: [NumberedLine<HistoricIntervention>] = []
                 for row in piece.rows {
                     guard case .intervention(let intervention) = row.record else { continue }
-                    rows.append((row.line, intervention))
+                    lines.append(NumberedLine(line: row.line, record: intervention))
                 }
-                let batch = InterventionBatch(rows, scope, places)
+                let batch = InterventionBatch(lines, scope, places)
                 try await take(batch.reading, batch.decide)
                 progress(tally)
             }
@@ -131,75 +132,5 @@ final class ImportRun {
             // The second reading finds faults of lines before those of the first.
             faults: faults.sorted { $0.line < $1.line }, faultsOmitted: faultsOmitted,
             isRefused: tally.refused > 0 && !options.isPartial)
-    }
-}
-
-/// What becomes of some lines.
-struct ImportDecision {
-    var statements: [Statement] = []
-    var faults: [HistoricFault] = []
-    var tally = ImportTally()
-
-    mutating func refuse(_ found: [HistoricFault]) {
-        faults += found
-        tally.refused += 1
-    }
-}
-
-/// What all rows of an import share.
-struct ImportScope {
-    let site: SiteID
-    let id: ImportID
-    let author: Author?
-    let instant: Timestamp
-
-    /// One import of a site at a time: of two, one would wait for the other's keys, and hold a
-    /// connection meanwhile.
-    var lock: Statement {
-        Statement("SELECT pg_try_advisory_xact_lock(7236010, hashtext($1))", .text(site))
-    }
-
-    /// Journals what lines in [from, to) have become, each under its line as the ordinal. The
-    /// import's own row is the first, or live streams would have to look for it behind all others.
-    func journal(from: Int64, to: Int64) -> [Statement] {
-        [("incident", "incidents"), ("intervention", "interventions")].map { kind, table in
-            Statement(
-                """
-                INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor,
-                    role, remark, remark_hash, request_id, document)
-                SELECT currval('changes'), k.line + 1, '\(kind).imported', t.site, t.id, $5, $6,
-                    $7, k.remark,
-                    CASE WHEN k.remark IS NOT NULL THEN (
-                        SELECT sha256(r.salt || convert_to(r.text, 'UTF8')) FROM remarks r
-                        WHERE r.id = k.remark) END,
-                    $8, \(kind)_document(t)
-                FROM imported_rows k JOIN \(table) t ON t.site = k.site AND t.id = k.subject
-                WHERE k.site = $1 AND k.import = $2 AND k.kind = '\(kind)'
-                    AND k.line >= $3 AND k.line < $4
-                """, .text(site), .uuid(id), .int64(from + 1), .int64(to + 1), .time(instant),
-                .optional(author?.token), .text(author?.role.rawValue), .text(author?.requestID))
-        }
-    }
-
-    /// Writes the import's own row and journals it.
-    func record(
-        _ tally: ImportTally, _ source: some HistorySource, isPartial: Bool
-    ) -> [Statement] {
-        let insertion = Statement(
-            """
-            INSERT INTO imports (site, id, format, file_hash, partial, incident_count,
-                intervention_count, known_count, refused_count, imported_by, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-            """, .text(site), .uuid(id), .text(source.format.rawValue), .bytes(source.hash),
-            .bool(isPartial), .int64(Int64(tally.incidents)), .int64(Int64(tally.interventions)),
-            .int64(Int64(tally.known)), .int64(Int64(tally.refused)), .optional(author?.token),
-            .time(instant))
-        let entry = JournalEntry(
-            event: "import.completed", site: site, subject: id.description, occurredAt: instant,
-            author: author)
-        return [insertion]
-            + entry.statements(
-                ordinal: 1, document: "import_document(t)", from: "imports t WHERE t.id = $1",
-                [.uuid(id)])
     }
 }

@@ -3,13 +3,12 @@ import PostgreSQL
 
 /// Some lines' incidents, on their way from what a file says to rows.
 struct IncidentBatch {
-    private let lines: [(line: Int, incident: HistoricIncident)]
+    private let lines: [NumberedLine<HistoricIncident>]
     private let scope: ImportScope
     private let places: ImportPlaces
 
     init(
-        _ lines: [(line: Int, incident: HistoricIncident)], _ scope: ImportScope,
-        _ places: ImportPlaces
+        _ lines: [NumberedLine<HistoricIncident>], _ scope: ImportScope, _ places: ImportPlaces
     ) {
         self.lines = lines
         self.scope = scope
@@ -19,10 +18,10 @@ struct IncidentBatch {
     /// What has to be read before `decide`; empty when there are no lines.
     var reading: [Statement] {
         guard !lines.isEmpty else { return [] }
-        let times = lines.flatMap { [$0.incident.occurredAt] + $0.incident.recognitions.map(\.at) }
+        let times = lines.flatMap { [$0.record.occurredAt] + $0.record.recognitions.map(\.at) }
         return [
             LocalTimes.statement(times, in: places.zone),
-            KnownKeys.statement("incident", lines.map(\.incident.key), scope),
+            KnownKeys.statement("incident", lines.map(\.record.key), scope),
         ]
     }
 
@@ -31,50 +30,15 @@ struct IncidentBatch {
         let times = try LocalTimes(read[0], in: places.zone)
         var known = try KnownKeys(read[1])
         var decision = ImportDecision()
-        var new: [NewRow] = []
-        for (line, historic) in lines {
-            let faults = FaultCollector(line)
-            let occurredAt = faults.collect { () throws(ColumnFault) in
-                try times.instant(historic.occurredAt, of: "occurred_at")
-            }
-            var recognitions: [Recognition] = []
-            for recognition in historic.recognitions {
-                let instant = faults.collect { () throws(ColumnFault) in
-                    try times.instant(recognition.at, of: "recognised_at")
-                }
-                guard let instant else { continue }
-                recognitions.append(
-                    recognition.kind == .call ? .call(at: instant) : .observer(at: instant))
-            }
-            guard let occurredAt, faults.isEmpty else {
-                decision.refuse(faults.found)
-                continue
-            }
-            let hash = KnownKeys.hash(
-                of: historic.content(occurredAt: occurredAt, recognitions: recognitions))
-            switch known.finding(historic.key, hash) {
-            case .same:
-                decision.tally.known += 1
-                continue
-            case .other(let fault):
-                decision.refuse([fault.inLine(line)])
-                continue
-            case .new:
-                break
-            }
-            guard
-                let incident = incident(
-                    historic, occurredAt: occurredAt, recognitions: recognitions, faults)
-            else {
-                decision.refuse(faults.found)
-                continue
-            }
-            known.add(historic.key, hash, line: line)
-            new.append(
-                NewRow(
-                    line: line, key: historic.key, hash: hash, id: .make(at: scope.instant),
-                    incident: incident,
-                    note: historic.note.map { (UUID.v7(at: scope.instant), $0) }))
+        let new = decision.sort(lines, &known) {
+            historic, faults -> (Moments, content: [String?])? in
+            guard let moments = Moments(historic, times, faults) else { return nil }
+            return (moments, historic.content(moments))
+        } make: { historic, moments, faults -> NewIncidentRow? in
+            guard let incident = incident(historic, moments, faults) else { return nil }
+            return NewIncidentRow(
+                id: .make(at: scope.instant), incident: incident,
+                note: historic.note.map { (UUID.v7(at: scope.instant), $0) })
         }
         decision.tally.incidents = new.count
         if !new.isEmpty { decision.statements = statements(new) }
@@ -83,21 +47,21 @@ struct IncidentBatch {
 
     /// The incident by the domain's rules; nil with what they forbid.
     private func incident(
-        _ historic: HistoricIncident, occurredAt: Timestamp, recognitions: [Recognition],
-        _ faults: FaultCollector
+        _ historic: HistoricIncident, _ moments: Moments, _ faults: FaultCollector
     ) -> Incident? {
         let cameras = faults.collect { () throws(ColumnFault) in
-            try places.cameras(historic.cameras, at: occurredAt)
+            try places.cameras(historic.cameras, at: moments.occurredAt)
         }
         let area = faults.collect { () throws(ColumnFault) in
             try historic.area.map { (name) throws(ColumnFault) in try places.area(name) }
         }
         var incident = Incident(
             category: historic.category, subcategory: historic.subcategory,
-            occurredAt: occurredAt, pattern: historic.pattern, area: (area ?? nil) ?? cameras?.area,
+            occurredAt: moments.occurredAt, pattern: historic.pattern,
+            area: (area ?? nil) ?? cameras?.area,
             operatingMode: historic.operatingMode, cameras: Set(cameras?.cameras ?? []),
             outcomes: historic.outcomes)
-        incident.replaceRecognitions(with: recognitions)
+        incident.replaceRecognitions(with: moments.recognitions)
         if let refusal = incident.refusal(at: scope.instant) {
             faults.add(ColumnFault(refusal, of: incident))
         }
@@ -106,16 +70,14 @@ struct IncidentBatch {
 
     // MARK: Writing
 
-    private struct NewRow {
-        let line: Int
-        let key: String
-        let hash: [UInt8]
+    private struct NewIncidentRow {
         let id: IncidentID
         let incident: Incident
         let note: (id: UUID, text: String)?
     }
 
-    private func statements(_ rows: [NewRow]) -> [Statement] {
+    private func statements(_ lines: [NewLine<NewIncidentRow>]) -> [Statement] {
+        let rows = lines.map(\.subject)
         let ids = Parameter.uuids(rows.map { PostgreSQLUUID($0.id.uuid) })
         var statements: [Statement] = []
         let notes = rows.compactMap(\.note)
@@ -164,8 +126,7 @@ struct IncidentBatch {
         }
         statements.append(
             scope.keys(
-                "incident", ids, rows.map { ($0.key, $0.hash, $0.line) },
-                remarks: rows.map { _ in nil }))
+                "incident", ids, lines, remarks: lines.map { _ in nil }))
         let assessable = rows.filter { $0.incident.pattern != nil }
         if !assessable.isEmpty {
             statements.append(
@@ -178,7 +139,7 @@ struct IncidentBatch {
         return statements
     }
 
-    private func recognitions(_ rows: [NewRow]) -> Statement {
+    private func recognitions(_ rows: [NewIncidentRow]) -> Statement {
         let all = rows.flatMap { row in
             row.incident.recognitions.enumerated().map { (row.id, $0.offset + 1, $0.element) }
         }
@@ -194,70 +155,37 @@ struct IncidentBatch {
     }
 }
 
-/// Gathers what is wrong with one line.
-final class FaultCollector {
-    private let line: Int
-    private(set) var found: [HistoricFault] = []
+/// The times of a line as instants.
+private struct Moments {
+    let occurredAt: Timestamp
+    let recognitions: [Recognition]
 
-    init(_ line: Int) { self.line = line }
-
-    var isEmpty: Bool { found.isEmpty }
-
-    func add(_ fault: ColumnFault) { found.append(fault.inLine(line)) }
-
-    /// What `read` gives; nil when it finds something wrong.
-    func collect<Value>(_ read: () throws(ColumnFault) -> Value) -> Value? {
-        do throws(ColumnFault) {
-            return try read()
-        } catch {
-            add(error)
-            return nil
+    init?(_ historic: HistoricIncident, _ times: LocalTimes, _ faults: FaultCollector) {
+        let occurredAt = faults.collect { () throws(ColumnFault) in
+            try times.instant(historic.occurredAt, of: "occurred_at")
         }
-    }
-}
-
-extension Parameter {
-    static func times(_ instants: [Timestamp?]) -> Parameter {
-        .timestamps(microsecondsSinceUnixEpoch: instants.map { $0?.microsecondsSinceEpoch })
-    }
-}
-
-extension ImportScope {
-    /// Keeps what people wrote, each with a salt of its own.
-    func remarks(_ texts: [(id: UUID, text: String)]) -> Statement {
-        Statement(
-            """
-            INSERT INTO remarks SELECT n.id, $1, uuid_send(gen_random_uuid()), n.text
-            FROM unnest($2::uuid[], $3::text[]) AS n (id, text)
-            """, .text(site), .uuids(texts.map { PostgreSQLUUID($0.id) }),
-            .texts(texts.map(\.text)))
-    }
-
-    /// Remembers under which keys rows were taken over.
-    func keys(
-        _ kind: String, _ subjects: Parameter, _ rows: [(key: String, hash: [UInt8], line: Int)],
-        remarks: [UUID?]
-    ) -> Statement {
-        Statement(
-            """
-            INSERT INTO imported_rows (site, kind, key, content_hash, import, line, subject, remark)
-            SELECT $1, $2, n.key, n.hash, $3, n.line, n.subject, n.remark
-            FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::bigint[], $8::uuid[])
-                AS n (subject, key, hash, line, remark)
-            """, .text(site), .text(kind), .uuid(id), subjects, .texts(rows.map(\.key)),
-            .byteStrings(rows.map(\.hash)), .int64s(rows.map { Int64($0.line) }),
-            .uuids(remarks.map { $0.map { PostgreSQLUUID($0) } }))
+        var recognitions: [Recognition] = []
+        for recognition in historic.recognitions {
+            let instant = faults.collect { () throws(ColumnFault) in
+                try times.instant(recognition.at, of: "recognised_at")
+            }
+            guard let instant else { continue }
+            recognitions.append(
+                recognition.kind == .call ? .call(at: instant) : .observer(at: instant))
+        }
+        guard let occurredAt, faults.isEmpty else { return nil }
+        self.occurredAt = occurredAt
+        self.recognitions = recognitions
     }
 }
 
 extension HistoricIncident {
     /// All that it says, however it is written.
-    fileprivate func content(occurredAt: Timestamp, recognitions: [ControlCentre.Recognition])
-        -> [String?]
-    {
+    fileprivate func content(_ moments: Moments) -> [String?] {
         [
-            category.rawValue, subcategory?.rawValue, occurredAt.rfc3339,
-            recognitions.map { "\($0.kind.rawValue) \($0.at)" }.sorted().joined(separator: ";"),
+            category.rawValue, subcategory?.rawValue, moments.occurredAt.rfc3339,
+            moments.recognitions.map { "\($0.kind.rawValue) \($0.at)" }.sorted().joined(
+                separator: ";"),
             pattern?.rawValue, area, operatingMode.rawValue, note,
             outcomes.map(\.rawValue).sorted().joined(separator: ";"),
         ] + cameras.sorted()

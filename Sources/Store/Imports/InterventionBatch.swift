@@ -3,13 +3,12 @@ import PostgreSQL
 
 /// Some lines' interventions, on their way from what a file says to rows.
 struct InterventionBatch {
-    private let lines: [(line: Int, intervention: HistoricIntervention)]
+    private let lines: [NumberedLine<HistoricIntervention>]
     private let scope: ImportScope
     private let places: ImportPlaces
 
     init(
-        _ lines: [(line: Int, intervention: HistoricIntervention)], _ scope: ImportScope,
-        _ places: ImportPlaces
+        _ lines: [NumberedLine<HistoricIntervention>], _ scope: ImportScope, _ places: ImportPlaces
     ) {
         self.lines = lines
         self.scope = scope
@@ -20,7 +19,7 @@ struct InterventionBatch {
     var reading: [Statement] {
         guard !lines.isEmpty else { return [] }
         let times = lines.flatMap { line in
-            let intervention = line.intervention
+            let intervention = line.record
             return [
                 intervention.dispatchedAt, intervention.arrivedAt, intervention.completedAt,
                 intervention.cancelledAt,
@@ -28,7 +27,7 @@ struct InterventionBatch {
         }
         return [
             LocalTimes.statement(times, in: places.zone),
-            KnownKeys.statement("intervention", lines.map(\.intervention.key), scope),
+            KnownKeys.statement("intervention", lines.map(\.record.key), scope),
             Statement(
                 """
                 SELECT k.key, i.id, i.recognised_at, i.retracted_at IS NOT NULL
@@ -36,7 +35,7 @@ struct InterventionBatch {
                 CROSS JOIN LATERAL (\(KnownKeys.lookUp)) k
                 JOIN incidents i ON i.site = k.site AND i.id = k.subject
                 """, .text(scope.site), .text("incident"),
-                .texts(lines.map(\.intervention.incident))),
+                .texts(lines.map(\.record.incident))),
         ]
     }
 
@@ -57,39 +56,21 @@ struct InterventionBatch {
                 isRetracted: try read[2].bool(row, 3))
         }
         var decision = ImportDecision()
-        var new: [NewRow] = []
-        for (line, historic) in lines {
-            let faults = FaultCollector(line)
-            guard let moments = Moments(historic, times, faults) else {
-                decision.refuse(faults.found)
-                continue
-            }
-            let hash = KnownKeys.hash(of: historic.content(moments))
-            switch known.finding(historic.key, hash) {
-            case .same:
-                decision.tally.known += 1
-                continue
-            case .other(let fault):
-                decision.refuse([fault.inLine(line)])
-                continue
-            case .new:
-                break
-            }
+        let new = decision.sort(lines, &known) {
+            historic, faults -> (Moments, content: [String?])? in
+            guard let moments = Moments(historic, times, faults) else { return nil }
+            return (moments, historic.content(moments))
+        } make: { historic, moments, faults -> NewInterventionRow? in
             let matter = faults.collect { () throws(ColumnFault) in
                 try Self.matter(matters[historic.incident])
             }
             guard let matter,
                 let intervention = intervention(historic, moments, of: matter, faults)
-            else {
-                decision.refuse(faults.found)
-                continue
-            }
-            known.add(historic.key, hash, line: line)
-            new.append(
-                NewRow(
-                    line: line, key: historic.key, hash: hash, id: .make(at: scope.instant),
-                    incident: matter.id, historic: historic, intervention: intervention,
-                    reason: historic.arrivalReason.map { (UUID.v7(at: scope.instant), $0) }))
+            else { return nil }
+            return NewInterventionRow(
+                id: .make(at: scope.instant), incident: matter.id, historic: historic,
+                intervention: intervention,
+                reason: historic.arrivalReason.map { (UUID.v7(at: scope.instant), $0) })
         }
         decision.tally.interventions = new.count
         if !new.isEmpty { decision.statements = statements(new) }
@@ -153,10 +134,7 @@ struct InterventionBatch {
 
     // MARK: Writing
 
-    private struct NewRow {
-        let line: Int
-        let key: String
-        let hash: [UInt8]
+    private struct NewInterventionRow {
         let id: InterventionID
         let incident: IncidentID
         let historic: HistoricIntervention
@@ -164,7 +142,8 @@ struct InterventionBatch {
         let reason: (id: UUID, text: String)?
     }
 
-    private func statements(_ rows: [NewRow]) -> [Statement] {
+    private func statements(_ lines: [NewLine<NewInterventionRow>]) -> [Statement] {
+        let rows = lines.map(\.subject)
         let ids = Parameter.uuids(rows.map { PostgreSQLUUID($0.id.uuid) })
         let incidents = Parameter.uuids(rows.map { PostgreSQLUUID($0.incident.uuid) })
         var statements: [Statement] = []
@@ -200,8 +179,7 @@ struct InterventionBatch {
                 """, .text(scope.site), incidents))
         statements.append(
             scope.keys(
-                "intervention", ids, rows.map { ($0.key, $0.hash, $0.line) },
-                remarks: rows.map { $0.reason?.id }))
+                "intervention", ids, lines, remarks: rows.map { $0.reason?.id }))
         return statements
     }
 }
