@@ -6,7 +6,7 @@
 -- refuses to delete what a hold covers as long as no copy of it exists, and the copies altogether.
 
 -- Locks, in the order in which they are taken: 7236003 lets one retention run at a time;
--- 7236004 parts retention (exclusive) from the making of holds (shared).
+-- 7236004 parts retention (exclusive) from the making and copying of holds (shared).
 
 CREATE TABLE evidence_holds (
     site text NOT NULL REFERENCES sites,
@@ -16,7 +16,9 @@ CREATE TABLE evidence_holds (
     ends_at timestamptz NOT NULL,
     -- NULL: detections of every pattern.
     pattern text,
-    ground text NOT NULL,
+    -- One of the site's list, or training; else a person's words, which can be erased.
+    ground text,
+    free_ground uuid REFERENCES remarks (id),
     -- Of holds that labels for training make.
     legal_basis text,
     -- Both may name a person: texts that can be erased.
@@ -24,6 +26,8 @@ CREATE TABLE evidence_holds (
     holder uuid REFERENCES remarks (id),
     review_at timestamptz,
     incident uuid,
+    -- Up to when what it covers has been copied; what arrives after it was made is copied at once.
+    copied_to timestamptz NOT NULL,
     -- Set when the hold is made: from when on nothing in its range had been deleted before. NULL:
     -- all of it had been.
     complete boolean NOT NULL DEFAULT true,
@@ -41,6 +45,7 @@ CREATE TABLE evidence_holds (
     FOREIGN KEY (site, camera) REFERENCES cameras (site, id),
     FOREIGN KEY (site, incident) REFERENCES incidents (site, id),
     CHECK (ends_at > starts_at),
+    CHECK (num_nonnulls(ground, free_ground) = 1),
     CHECK ((release_requested_at IS NULL) = (release_requested_by IS NULL)),
     CHECK ((released_at IS NULL) = (released_by IS NULL)),
     CHECK (released_at IS NOT NULL OR NOT swept)
@@ -54,6 +59,8 @@ GRANT UPDATE (
 CREATE INDEX evidence_holds_by_age ON evidence_holds (site, created_at, id);
 CREATE INDEX evidence_holds_by_camera ON evidence_holds (camera, created_at, id);
 CREATE INDEX evidence_holds_by_ground ON evidence_holds (site, ground, created_at, id);
+CREATE INDEX evidence_holds_by_free_ground ON evidence_holds (free_ground)
+    WHERE free_ground IS NOT NULL;
 CREATE INDEX evidence_holds_by_case ON evidence_holds (case_number)
     WHERE case_number IS NOT NULL;
 CREATE INDEX evidence_holds_due ON evidence_holds (site, review_at)
@@ -63,10 +70,12 @@ CREATE INDEX evidence_holds_due ON evidence_holds (site, review_at)
 CREATE INDEX evidence_holds_running ON evidence_holds (camera, ends_at)
     WHERE released_at IS NULL;
 CREATE INDEX evidence_holds_by_end ON evidence_holds (ends_at) WHERE released_at IS NULL;
+CREATE INDEX evidence_holds_to_copy ON evidence_holds (id)
+    WHERE released_at IS NULL AND copied_to < ends_at;
 CREATE INDEX evidence_holds_to_sweep ON evidence_holds (site, released_at)
     WHERE released_at IS NOT NULL AND NOT swept;
 
--- Finds a hold by its case number.
+-- Finds a hold by its case number or its free ground.
 CREATE INDEX remarks_by_text ON remarks USING hash (text);
 
 -- Copies of what holds cover; they outlive the detections themselves.
@@ -76,6 +85,10 @@ CREATE TABLE held_detections (
 );
 GRANT SELECT ON held_detections TO leitstand;
 CREATE INDEX held_detections_by_camera ON held_detections (camera, occurred_at, id);
+
+-- Which detections came after their retention period and lost their content: a hold made later is not
+-- complete where it covers one.
+CREATE INDEX detections_counted_only ON detections (camera, occurred_at) WHERE counted_only;
 
 -- What retention keeps of a deleted detection: enough to know it again when a node resends it. About
 -- 190 bytes each with its index; a million detections a day make 70 GB in a year.
@@ -240,6 +253,8 @@ BEGIN
         -- Attaching needs the default partition for itself. A group that has read it and is about
         -- to write must not wait for us meanwhile, so wait here until no such group is left.
         LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
+        -- What a hold covers moves only once it is copied.
+        PERFORM copy_remaining('detections_default', NULL, upper_bound);
         EXECUTE format('CREATE TABLE %I (LIKE detections INCLUDING DEFAULTS)', name);
         EXECUTE format(
             'WITH moved AS (DELETE FROM detections_default
@@ -254,21 +269,30 @@ BEGIN
 END
 $$;
 
--- A hold that could be deleted or moved would hold nothing: it ends by its release, once.
+-- A hold that could be deleted or moved would hold nothing: it ends by its release, once, and by two
+-- persons where the site wants that.
 CREATE FUNCTION guard_hold() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    changeable text[] := '{review_at, release_requested_at, release_requested_by, released_at,
+        released_by, copied_to, swept, revision}';
 BEGIN
-    IF TG_OP <> 'UPDATE'
-        OR (NEW.site, NEW.id, NEW.camera, NEW.starts_at, NEW.ends_at, NEW.ground, NEW.created_at,
-            NEW.created_by)
-            <> (OLD.site, OLD.id, OLD.camera, OLD.starts_at, OLD.ends_at, OLD.ground,
-            OLD.created_at, OLD.created_by)
-        OR NEW.pattern IS DISTINCT FROM OLD.pattern
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE 'an evidence hold ends by its release alone' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF to_jsonb(NEW) - changeable <> to_jsonb(OLD) - changeable
         OR OLD.released_at IS NOT NULL
             AND (NEW.released_at, NEW.released_by)
                 IS DISTINCT FROM (OLD.released_at, OLD.released_by)
     THEN
-        RAISE 'an evidence hold ends by its release alone'
+        RAISE 'an evidence hold ends by its release alone' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF OLD.released_at IS NULL AND NEW.released_at IS NOT NULL
+        AND (SELECT s.four_eyes_release FROM sites s WHERE s.id = NEW.site)
+        AND (OLD.release_requested_by IS NULL
+            OR NEW.released_by IN (NEW.created_by, OLD.release_requested_by))
+    THEN
+        RAISE 'it takes two persons to release an evidence hold of %', NEW.site
             USING ERRCODE = 'restrict_violation';
     END IF;
     RETURN NEW;
@@ -287,8 +311,10 @@ ALTER TABLE evidence_holds ENABLE ALWAYS TRIGGER truncation_guarded;
 
 -- MARK: Copying
 
--- Each group of ingest begins by writing to correlation. Waiting for those that have, and keeping
--- others from it, leaves no detection that neither the hold nor its own insertion copies.
+-- Each group of ingest begins by writing to correlation. A hold waits for those that have, and others
+-- wait for it: so each detection was committed before the hold and is copied after it, or is stored
+-- by a group that sees the hold and is copied at once. They wait for the hold alone, not for what it
+-- has to copy.
 CREATE FUNCTION prepare_holds() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -300,15 +326,21 @@ $$;
 CREATE TRIGGER prepared BEFORE INSERT ON evidence_holds
     FOR EACH STATEMENT EXECUTE FUNCTION prepare_holds();
 
--- Says whether retention has been there before. What other running holds have kept is complete.
-CREATE FUNCTION settle_completeness() RETURNS trigger
+-- Nothing is copied yet. Says whether anything was lost before: by retention, or on an arrival after the
+-- retention period. What other running holds have kept is complete.
+CREATE FUNCTION settle_hold() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
-    deleted_before timestamptz := (
-        SELECT m.deleted_before FROM retention_marks m WHERE m.site = NEW.site);
+    lost_before timestamptz := greatest(
+        (SELECT m.deleted_before FROM retention_marks m WHERE m.site = NEW.site),
+        (SELECT max(d.occurred_at) + interval '1 microsecond' FROM detections d
+            WHERE d.camera = NEW.camera AND d.counted_only
+                AND d.occurred_at >= NEW.starts_at AND d.occurred_at < NEW.ends_at
+                AND (NEW.pattern IS NULL OR d.pattern = NEW.pattern)));
 BEGIN
-    NEW.complete := deleted_before IS NULL OR deleted_before <= NEW.starts_at OR coalesce(
-        tstzrange(NEW.starts_at, least(deleted_before, NEW.ends_at)) <@ (
+    NEW.copied_to := NEW.starts_at;
+    NEW.complete := lost_before IS NULL OR lost_before <= NEW.starts_at OR coalesce(
+        tstzrange(NEW.starts_at, least(lost_before, NEW.ends_at)) <@ (
             SELECT range_agg(tstzrange(h.starts_at, h.ends_at)) FROM evidence_holds h
             WHERE h.camera = NEW.camera AND h.released_at IS NULL AND h.complete
                 AND (h.pattern IS NULL OR h.pattern = NEW.pattern)
@@ -316,29 +348,72 @@ BEGIN
         false);
     NEW.complete_from := CASE
         WHEN NEW.complete THEN NEW.starts_at
-        WHEN deleted_before < NEW.ends_at THEN deleted_before
+        WHEN lost_before < NEW.ends_at THEN lost_before
     END;
     RETURN NEW;
 END
 $$;
-CREATE TRIGGER completeness_settled BEFORE INSERT ON evidence_holds
-    FOR EACH ROW EXECUTE FUNCTION settle_completeness();
+CREATE TRIGGER settled BEFORE INSERT ON evidence_holds
+    FOR EACH ROW EXECUTE FUNCTION settle_hold();
 
-CREATE FUNCTION copy_held_detections() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- Copies the next of what a hold covers, about `rows_max` detections, and returns how many of them had
+-- no copy.
+CREATE FUNCTION copy_next(hold evidence_holds, rows_max integer) RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+<<copying>>
+DECLARE
+    copied_to timestamptz;
+    source text;
+    new_count bigint;
+    copied bigint := 0;
 BEGIN
-    INSERT INTO held_detections
-    SELECT d.* FROM added h
-    JOIN detections d ON d.camera = h.camera AND d.site = h.site
-        AND d.occurred_at >= h.starts_at AND d.occurred_at < h.ends_at
-        AND (h.pattern IS NULL OR d.pattern = h.pattern)
-    ON CONFLICT DO NOTHING;
-    RETURN NULL;
+    SELECT d.occurred_at + interval '1 microsecond' INTO copied_to FROM detections d
+    WHERE d.camera = hold.camera AND d.occurred_at >= hold.copied_to
+        AND d.occurred_at < hold.ends_at AND (hold.pattern IS NULL OR d.pattern = hold.pattern)
+    ORDER BY d.occurred_at OFFSET rows_max - 1 LIMIT 1;
+    copied_to := coalesce(copied_to, hold.ends_at);
+    -- A partition that is about to be dropped is no part of detections any more.
+    FOR source IN SELECT 'detections' UNION ALL SELECT p.name FROM retiring_partitions p LOOP
+        EXECUTE format(
+            'INSERT INTO held_detections
+            SELECT d.* FROM %I d
+            WHERE d.camera = $1 AND d.occurred_at >= $2 AND d.occurred_at < $3
+                AND ($4 IS NULL OR d.pattern = $4)
+            ON CONFLICT DO NOTHING', source)
+        USING hold.camera, hold.copied_to, copied_to, hold.pattern;
+        GET DIAGNOSTICS new_count = ROW_COUNT;
+        copied := copied + new_count;
+    END LOOP;
+    UPDATE evidence_holds h SET copied_to = copying.copied_to WHERE h.id = hold.id;
+    RETURN copied;
 END
 $$;
-CREATE TRIGGER copied AFTER INSERT ON evidence_holds
-    REFERENCING NEW TABLE AS added
-    FOR EACH STATEMENT EXECUTE FUNCTION copy_held_detections();
+
+-- Copies a part of what running holds cover. Whoever makes a hold calls it after that until it
+-- returns false: then all is held. Returns whether there is more.
+CREATE FUNCTION copy_held_detections(holds uuid[]) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    -- So many take a tenth of a second. A transaction that reads detections for long would make
+    -- ingest wait behind whoever adds or takes away a day of them.
+    rows_max CONSTANT bigint := 5000;
+    copied bigint := 0;
+    hold evidence_holds;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(7236004);
+    FOR hold IN
+        SELECT * FROM evidence_holds h
+        WHERE h.id = ANY (holds) AND h.released_at IS NULL AND h.copied_to < h.ends_at
+        ORDER BY h.id FOR NO KEY UPDATE
+    LOOP
+        copied := copied + copy_next(hold, (rows_max - copied)::integer);
+        EXIT WHEN copied >= rows_max;
+    END LOOP;
+    RETURN EXISTS (
+        SELECT FROM evidence_holds h
+        WHERE h.id = ANY (holds) AND h.released_at IS NULL AND h.copied_to < h.ends_at);
+END
+$$;
 
 -- Detections that arrive while a hold runs which covers them. Mostly no hold ends after the oldest of
 -- them, and this costs one look into an index per statement.
@@ -363,7 +438,15 @@ CREATE TRIGGER copied AFTER INSERT ON detections
 
 -- MARK: Documents
 
--- Who and which case appear by remark alone, as the journal keeps this document; readers get the
+-- A text as the journal keeps it.
+CREATE FUNCTION remark_reference(remark uuid) RETURNS json
+LANGUAGE sql STABLE
+RETURN (
+    SELECT json_build_object(
+        'remark', r.id, 'hash', encode(sha256(r.salt || convert_to(r.text, 'UTF8')), 'hex'))
+    FROM remarks r WHERE r.id = remark_reference.remark);
+
+-- Who, which case and a free ground appear by remark alone, as the journal keeps this document; readers get the
 -- texts from with_remarks.
 CREATE FUNCTION evidence_hold_document(hold evidence_holds) RETURNS json
 LANGUAGE sql STABLE
@@ -374,16 +457,10 @@ RETURN json_build_object(
     'from', rfc3339(hold.starts_at),
     'to', rfc3339(hold.ends_at),
     'pattern', hold.pattern,
-    'ground', hold.ground,
+    'ground', coalesce(to_json(hold.ground), remark_reference(hold.free_ground)),
     'legal_basis', hold.legal_basis,
-    'case_number', (
-        SELECT json_build_object(
-            'remark', r.id, 'hash', encode(sha256(r.salt || convert_to(r.text, 'UTF8')), 'hex'))
-        FROM remarks r WHERE r.id = hold.case_number),
-    'holder', (
-        SELECT json_build_object(
-            'remark', r.id, 'hash', encode(sha256(r.salt || convert_to(r.text, 'UTF8')), 'hex'))
-        FROM remarks r WHERE r.id = hold.holder),
+    'case_number', remark_reference(hold.case_number),
+    'holder', remark_reference(hold.holder),
     'review_at', rfc3339(hold.review_at),
     'incident', hold.incident,
     'complete', hold.complete,
@@ -399,17 +476,39 @@ RETURN json_build_object(
 
 -- MARK: Retention
 
--- Keeps keys and counts of what `due` selects or deletes, and tells how many that were, how many of
--- them a hold keeps as copies, and the SHA-256 of the others: of id and time (microseconds since
--- 1970, 8 bytes) of each, by time and id.
-CREATE FUNCTION settle_due_detections(
-    due text, change bigint, OUT due_count bigint, OUT held_count bigint, OUT hash bytea,
-    OUT oldest timestamptz, OUT newest timestamptz
-)
+-- What a site keeps for so long and no longer. Whole minutes: else each look would find what has become
+-- due since the last one, and no run would come to its end.
+CREATE FUNCTION due_before(retention_hours integer) RETURNS timestamptz
+LANGUAGE sql STABLE
+RETURN date_trunc('minute', now()) - retention_hours * interval '1 hour';
+
+-- What the journal's hashes are of: id and time (microseconds since 1970, 8 bytes) of each detection,
+-- by time and id.
+CREATE FUNCTION detection_identity(id uuid, occurred_at timestamptz) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN uuid_send(id) || int8send((extract(epoch FROM occurred_at) * 1000000)::bigint);
+
+-- What a run of retention found due, and what a hold keeps of it as copies; the rest is deleted.
+CREATE TYPE due_detections AS (
+    due bigint,
+    kept_by_hold bigint,
+    due_hash bytea,
+    deleted_hash bytea,
+    oldest timestamptz,
+    newest timestamptz
+);
+
+-- Copies that no hold covers any more.
+CREATE TYPE deleted_copies AS (copies bigint, hash bytea);
+
+-- Keeps keys and counts of what `source` selects or deletes.
+CREATE FUNCTION settle_due_detections(source text, change bigint) RETURNS due_detections
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    settled due_detections;
 BEGIN
     EXECUTE
-        'WITH due AS (' || due || '),
+        'WITH due AS (' || source || $settling$),
         -- An alarm may have taken it only after it was stored.
         taken AS (
             SELECT d.*, coalesce(d.alarm, p.alarm) AS taken_by
@@ -424,32 +523,33 @@ BEGIN
         ), counts AS (
             INSERT INTO deleted_detection_counts
             SELECT site, camera, pattern, operating_mode, model,
-                date_trunc(''hour'', occurred_at, ''UTC''),
-                date_trunc(''hour'', received_at, ''UTC''),
+                date_trunc('hour', occurred_at, 'UTC'),
+                date_trunc('hour', received_at, 'UTC'),
                 late, counted_only, taken_by IS NOT NULL,
                 least(floor(confidence * 10), 9)::smallint, count(*), $1
             FROM taken
             GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
         ), settled AS (
-            SELECT id, occurred_at, is_held(camera, pattern, occurred_at) AS held FROM due
+            SELECT detection_identity(id, occurred_at) AS identity, id, occurred_at,
+                is_held(camera, pattern, occurred_at) AS held
+            FROM due
         )
         SELECT count(*), count(*) FILTER (WHERE held),
+            sha256(coalesce(string_agg(identity, '' ORDER BY occurred_at, id), '')),
             sha256(coalesce(
-                string_agg(
-                    uuid_send(id) || int8send((extract(epoch FROM occurred_at) * 1000000)::bigint),
-                    '''' ORDER BY occurred_at, id) FILTER (WHERE NOT held),
-                '''')),
+                string_agg(identity, '' ORDER BY occurred_at, id) FILTER (WHERE NOT held), '')),
             min(occurred_at), max(occurred_at)
-        FROM settled'
-    INTO due_count, held_count, hash, oldest, newest USING change;
+        FROM settled$settling$
+    INTO settled USING change;
+    RETURN settled;
 END
 $$;
 
 -- One row of the journal per site and run. Due is what the period has run out for; of this, what a
 -- hold keeps has left the detections, but not its copy.
 CREATE FUNCTION journal_retention(
-    change bigint, ordinal integer, site text, deleted_before timestamptz, due bigint, held bigint,
-    hash bytea, oldest timestamptz, newest timestamptz, copies bigint
+    change bigint, ordinal integer, site text, deleted_before timestamptz, settled due_detections,
+    gone deleted_copies
 ) RETURNS void
 LANGUAGE sql SET search_path = public, pg_temp
 BEGIN ATOMIC
@@ -459,13 +559,15 @@ BEGIN ATOMIC
             'site', s.id,
             'retention_hours', s.retention_hours,
             'deleted_before', rfc3339(journal_retention.deleted_before),
-            'due', due,
-            'deleted', due - held,
-            'kept_by_hold', held,
-            'hash', encode(hash, 'hex'),
-            'oldest', rfc3339(oldest),
-            'newest', rfc3339(newest),
-            'released_copies_deleted', copies)
+            'due', settled.due,
+            'due_hash', encode(settled.due_hash, 'hex'),
+            'kept_by_hold', settled.kept_by_hold,
+            'deleted', settled.due - settled.kept_by_hold,
+            'deleted_hash', encode(settled.deleted_hash, 'hex'),
+            'oldest', rfc3339(settled.oldest),
+            'newest', rfc3339(settled.newest),
+            'released_copies_deleted', coalesce(gone.copies, 0),
+            'released_copies_hash', encode(gone.hash, 'hex'))
     FROM sites s WHERE s.id = journal_retention.site;
     INSERT INTO retention_marks AS m
     SELECT journal_retention.site, journal_retention.deleted_before
@@ -474,8 +576,8 @@ BEGIN ATOMIC
     SET deleted_before = greatest(m.deleted_before, excluded.deleted_before);
 END;
 
--- Copies whatever running holds cover in a range of a table of detections and nobody has copied. The
--- making of holds and each insertion have done so before; a deletion does not rely on it.
+-- Copies whatever running holds cover in a range of a table of detections and nobody has copied.
+-- Whoever made a hold and each insertion have done so before; a deletion does not rely on it.
 CREATE FUNCTION copy_remaining(source regclass, site text, upper timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
@@ -500,17 +602,15 @@ DECLARE
     ordinal integer := 0;
     total bigint := 1;
     site text;
-    settled record;
+    settled due_detections;
 BEGIN
     PERFORM copy_remaining(to_regclass(partition.name), NULL, 'infinity');
     FOR site IN EXECUTE format('SELECT DISTINCT site FROM %I ORDER BY 1', partition.name) LOOP
         settled := settle_due_detections(
             format('SELECT * FROM %I WHERE site = %L', partition.name, site), change);
         ordinal := ordinal + 1;
-        total := total + settled.due_count;
-        PERFORM journal_retention(
-            change, ordinal, site, partition.ends_at, settled.due_count, settled.held_count,
-            settled.hash, settled.oldest, settled.newest, 0);
+        total := total + settled.due;
+        PERFORM journal_retention(change, ordinal, site, partition.ends_at, settled, NULL);
     END LOOP;
     EXECUTE format('DROP TABLE %I', partition.name);
     DELETE FROM retiring_partitions r WHERE r.name = partition.name;
@@ -526,8 +626,7 @@ $$;
 CREATE FUNCTION retire_partition() RETURNS boolean
 LANGUAGE plpgsql SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
-    due_before timestamptz := (
-        SELECT clock_timestamp() - max(retention_hours) * interval '1 hour' FROM sites);
+    due_before timestamptz := (SELECT due_before(max(retention_hours)) FROM sites);
     name text;
     ends_at timestamptz;
 BEGIN
@@ -541,6 +640,10 @@ BEGIN
     END IF;
     LOCK TABLE ONLY detections IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('ALTER TABLE detections DETACH PARTITION %I', name);
+    -- It has left its guard behind.
+    EXECUTE format(
+        'CREATE TRIGGER guarded BEFORE UPDATE OR DELETE ON %I
+            FOR EACH ROW EXECUTE FUNCTION guard_detection()', name);
     INSERT INTO retiring_partitions VALUES (name, ends_at);
     RETURN true;
 EXCEPTION
@@ -549,94 +652,112 @@ EXCEPTION
 END
 $$;
 
--- Deletes the due detections of one site, at most those of one day (UTC), and the copies that no hold
--- covers any more.
+-- Deletes the due detections of one site, at most those of one day (UTC).
 CREATE FUNCTION delete_due_rows() RETURNS bigint
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
-<<deleting>>
 DECLARE
-    site text;
-    due_before timestamptz;
-    oldest_due timestamptz;
-    upper timestamptz;
     change bigint;
-    copies bigint;
-    total bigint := 1;
-    settled record;
+    site text;
+    upper timestamptz;
+    settled due_detections;
 BEGIN
-    SELECT s.id, s.due_before, old.occurred_at INTO site, due_before, oldest_due
-    FROM (
-        SELECT id, clock_timestamp() - retention_hours * interval '1 hour' AS due_before FROM sites
-    ) s
+    SELECT s.id, least(s.due_before, date_trunc('day', old.occurred_at, 'UTC') + interval '24 hours')
+    INTO site, upper
+    FROM (SELECT id, due_before(retention_hours) AS due_before FROM sites) s
     CROSS JOIN LATERAL (
         SELECT d.occurred_at FROM detections d
         WHERE d.site = s.id AND d.occurred_at < s.due_before
         ORDER BY d.occurred_at LIMIT 1
     ) old
     ORDER BY old.occurred_at LIMIT 1;
-    IF FOUND THEN
-        upper := least(due_before, date_trunc('day', oldest_due, 'UTC') + interval '24 hours');
-    ELSE
-        SELECT h.site, clock_timestamp() - s.retention_hours * interval '1 hour'
-        INTO site, due_before
-        FROM evidence_holds h JOIN sites s ON s.id = h.site
-        WHERE h.released_at IS NOT NULL AND NOT h.swept
-            AND (h.ends_at <= clock_timestamp() - s.retention_hours * interval '1 hour'
-                OR EXISTS (
-                    SELECT FROM held_detections k
-                    WHERE k.camera = h.camera AND k.occurred_at >= h.starts_at
-                        AND k.occurred_at < clock_timestamp() - s.retention_hours * interval '1 hour'
-                        AND (h.pattern IS NULL OR k.pattern = h.pattern)
-                        AND NOT is_held(k.camera, k.pattern, k.occurred_at)))
-        LIMIT 1;
-        IF NOT FOUND THEN
-            RETURN 0;
-        END IF;
+    IF NOT FOUND THEN
+        RETURN 0;
     END IF;
     change := nextval('changes');
-    IF upper IS NOT NULL THEN
-        PERFORM copy_remaining('detections', site, upper);
-        settled := settle_due_detections(
-            format(
-                'DELETE FROM detections WHERE site = %L AND occurred_at < %L RETURNING *',
-                site, upper),
-            change);
-        total := total + settled.due_count;
+    PERFORM copy_remaining('detections', site, upper);
+    settled := settle_due_detections(
+        format(
+            'DELETE FROM detections WHERE site = %L AND occurred_at < %L RETURNING *', site, upper),
+        change);
+    PERFORM journal_retention(change, 1, site, upper, settled, NULL);
+    PERFORM append_position(change);
+    RETURN settled.due;
+END
+$$;
+
+-- Deletes the copies of one site's released holds that are due and that no other hold covers. Of what
+-- is due no detection is left itself when this runs.
+CREATE FUNCTION sweep_released_holds() RETURNS bigint
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+<<sweeping>>
+DECLARE
+    change bigint;
+    site text;
+    due_before timestamptz;
+    gone deleted_copies;
+BEGIN
+    SELECT h.site, s.due_before INTO site, due_before
+    FROM (SELECT id, due_before(retention_hours) AS due_before FROM sites) s
+    JOIN evidence_holds h ON h.site = s.id
+    WHERE h.released_at IS NOT NULL AND NOT h.swept
+        AND (h.ends_at <= s.due_before
+            OR EXISTS (
+                SELECT FROM held_detections k
+                WHERE k.camera = h.camera AND k.occurred_at >= h.starts_at
+                    AND k.occurred_at < least(h.ends_at, s.due_before)
+                    AND (h.pattern IS NULL OR k.pattern = h.pattern)
+                    AND NOT is_held(k.camera, k.pattern, k.occurred_at)))
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN 0;
     END IF;
     WITH released AS (
-        UPDATE evidence_holds h SET swept = h.ends_at <= due_before
-        WHERE h.site = deleting.site AND h.released_at IS NOT NULL AND NOT h.swept
-            AND h.starts_at < due_before
-        RETURNING h.camera, h.starts_at, least(h.ends_at, due_before) AS ends_at, h.pattern
+        UPDATE evidence_holds h SET swept = h.ends_at <= sweeping.due_before
+        WHERE h.site = sweeping.site AND h.released_at IS NOT NULL AND NOT h.swept
+            AND h.starts_at < sweeping.due_before
+        RETURNING h.camera, h.starts_at, least(h.ends_at, sweeping.due_before) AS ends_at,
+            h.pattern
+    ), deleted AS (
+        DELETE FROM held_detections k USING released r
+        WHERE k.camera = r.camera AND k.occurred_at >= r.starts_at AND k.occurred_at < r.ends_at
+            AND (r.pattern IS NULL OR k.pattern = r.pattern)
+            AND NOT is_held(k.camera, k.pattern, k.occurred_at)
+        RETURNING k.id, k.occurred_at
     )
-    DELETE FROM held_detections k USING released r
-    WHERE k.camera = r.camera AND k.occurred_at >= r.starts_at AND k.occurred_at < r.ends_at
-        AND (r.pattern IS NULL OR k.pattern = r.pattern)
-        AND NOT is_held(k.camera, k.pattern, k.occurred_at);
-    GET DIAGNOSTICS copies = ROW_COUNT;
-    IF upper IS NULL THEN
+    SELECT count(*), sha256(coalesce(
+        string_agg(detection_identity(d.id, d.occurred_at), '' ORDER BY d.occurred_at, d.id), ''))
+    INTO gone FROM deleted d;
+    IF gone.copies > 0 THEN
+        change := nextval('changes');
         PERFORM journal_retention(
-            change, 1, site, NULL, 0, 0, sha256(''), NULL, NULL, copies);
-    ELSE
-        PERFORM journal_retention(
-            change, 1, site, upper, settled.due_count, settled.held_count, settled.hash,
-            settled.oldest, settled.newest, copies);
+            change, 1, site, NULL, ROW(0, 0, sha256(''), sha256(''), NULL, NULL)::due_detections,
+            gone);
+        PERFORM append_position(change);
     END IF;
-    PERFORM append_position(change);
-    RETURN total + copies;
+    RETURN 1 + gone.copies;
 END
 $$;
 
 -- Deletes a part of what is due: a day that is past every site's period as a whole, else one site's
--- rows of one day. Any instance may call it, again and again until it returns 0; of several at once
+-- rows of one day, at last the copies of released holds. Any instance may call it, again and again until it returns 0; of several at once
 -- one works. Runs with the owner's rights, as the runtime role may delete no detection.
 CREATE FUNCTION run_retention() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     partition retiring_partitions;
+    uncopied uuid[];
+    deleted bigint;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7236003) THEN
         RETURN 0;
+    END IF;
+    -- What an instance that died has not copied is copied now, and nothing else in this transaction:
+    -- it would wait for others that copy, who wait for it.
+    uncopied := ARRAY(
+        SELECT id FROM evidence_holds WHERE released_at IS NULL AND copied_to < ends_at LIMIT 100);
+    IF uncopied <> '{}' THEN
+        PERFORM copy_held_detections(uncopied);
+        RETURN 1;
     END IF;
     SELECT * INTO partition FROM retiring_partitions ORDER BY name LIMIT 1;
     IF FOUND THEN
@@ -647,7 +768,8 @@ BEGIN
         RETURN 1;
     END IF;
     PERFORM pg_advisory_xact_lock(7236004);
-    RETURN delete_due_rows();
+    deleted := delete_due_rows();
+    RETURN CASE WHEN deleted > 0 THEN deleted ELSE sweep_released_holds() END;
 END
 $$;
 
@@ -877,11 +999,11 @@ END;
 REVOKE EXECUTE ON FUNCTION
     append_label(bigint, bigint, integer, text, text, uuid, json), run_retention(),
     deleted_detections(text[], uuid[], timestamptz[]), ensure_detection_partitions(date, date),
-    time_zone_is_fixed(text, text)
+    copy_held_detections(uuid[]), time_zone_is_fixed(text, text)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     run_retention(), deleted_detections(text[], uuid[], timestamptz[]),
-    ensure_detection_partitions(date, date), time_zone_is_fixed(text, text)
+    ensure_detection_partitions(date, date), copy_held_detections(uuid[]), time_zone_is_fixed(text, text)
 TO leitstand;
 -- Such functions find what they name in public first: nobody else may put anything there. Before
 -- PostgreSQL 15 everybody might. Whoever does not own the schema cannot revoke it, and must not

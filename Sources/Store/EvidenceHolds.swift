@@ -70,11 +70,14 @@ extension Database {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.camera", filter.camera.map { .uuid($0) })
-        query.filter("t.ground", filter.ground.map { .text($0) })
-        if let number = filter.caseNumber {
+        if let ground = filter.ground {
+            let place = query.bind(.text(ground))
             query.filter(
-                "t.case_number IN (SELECT id FROM remarks WHERE text = \(query.bind(.text(number))))"
-            )
+                "(t.ground = \(place) OR t.free_ground = ANY (\(Self.remarks(withText: place))))")
+        }
+        if let number = filter.caseNumber {
+            let remarks = Self.remarks(withText: query.bind(.text(number)))
+            query.filter("t.case_number = ANY (\(remarks))")
         }
         if let released = filter.released {
             query.filter("t.released_at IS \(released ? "NOT NULL" : "NULL")")
@@ -94,6 +97,10 @@ extension Database {
         } catch {
             throw StoreError(error)
         }
+    }
+
+    private static func remarks(withText place: String) -> String {
+        "ARRAY(SELECT r.id FROM remarks r WHERE r.text = \(place))"
     }
 
     /// - Parameter site: the site that the reader is bound to; a hold elsewhere is unknown.
@@ -123,6 +130,12 @@ extension Database {
             request, of: "held_detections",
             document: "detection_document(ROW(t.*)::detections)",
             time: "t.occurred_at", id: "t.id", idType: "uuid")
+        do throws(PostgreSQLError) {
+            // Whoever made it may still be copying.
+            try await finishHolds("ARRAY[$1::uuid]", .uuid(id))
+        } catch {
+            throw StoreError(error)
+        }
         let results = try await read([statement])
         do throws(PostgreSQLError) {
             return try Page(results[0], request)
@@ -131,61 +144,18 @@ extension Database {
         }
     }
 
-    /// Makes a hold and copies what it covers, in one transaction.
+    /// Makes a hold and copies what it covers. Once it is committed, what arrives is copied at once
+    /// and nothing that it covers can be deleted; when this returns, all is copied.
     ///
     /// - Parameter site: the site that the caller is bound to.
     public func createHold(
         _ hold: NewHold, only site: SiteID?, by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> HoldCreateOutcome {
         let id = HoldID.make(at: instant)
-        let camera = Statement(
-            """
-            SELECT c.site, s.hold_grounds = '{}' OR $2 = ANY (s.hold_grounds),
-                array_to_string(s.hold_grounds, E'\\n')
-            FROM cameras c JOIN sites s ON s.id = c.site
-            WHERE c.id = $1 AND ($3::text IS NULL OR c.site = $3)
-            """, .uuid(hold.camera), .text(hold.ground), .text(site?.description))
-        var refusal = HoldCreateOutcome.unknownCamera
         do throws(PostgreSQLError) {
-            let results = try await commit(reading: [camera]) { (read) throws(PostgreSQLError) in
-                guard read[0].rowCount == 1 else { return nil }
-                guard try read[0].bool(0, 1) else {
-                    refusal = .groundNotPermitted(
-                        try read[0].text(0, 2).split(separator: "\n").map(String.init))
-                    return nil
-                }
-                let holdSite = try read[0].site(0, 0)
-                let caseNumber = hold.caseNumber.map {
-                    JournalEntry.Remark(id: .v7(at: instant), text: $0)
-                }
-                let holder = hold.holder.map {
-                    JournalEntry.Remark(id: .v7(at: instant), text: $0)
-                }
-                let remarks = [caseNumber, holder].compactMap { $0 }.map {
-                    Statement(
-                        """
-                        INSERT INTO remarks (id, site, salt, text)
-                        VALUES ($1, $2, uuid_send(gen_random_uuid()), $3)
-                        """, .uuid(PostgreSQLUUID($0.id)), .text(holdSite), .text($0.text))
-                }
-                let insert = Statement(
-                    """
-                    INSERT INTO evidence_holds (site, id, camera, starts_at, ends_at, ground,
-                        case_number, holder, review_at, incident, created_at, created_by)
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-                    """,
-                    .text(holdSite), .uuid(id), .uuid(hold.camera), .time(hold.from),
-                    .time(hold.to), .text(hold.ground),
-                    .uuid(caseNumber.map { PostgreSQLUUID($0.id) }),
-                    .uuid(holder.map { PostgreSQLUUID($0.id) }), .time(hold.reviewAt),
-                    .optional(hold.incident), .time(instant),
-                    .uuid(author.token))
-                return remarks + [insert]
-                    + journal("hold.created", id, at: holdSite, by: author, instant)
-                    + [Self.hold(id, only: nil)]
-            }
-            guard let last = results?.last, let stored = try Self.hold(last) else { return refusal }
-            return .created(stored)
+            let outcome = try await insert(hold, as: id, only: site, by: author, at: instant)
+            if case .created = outcome { try await finishHolds("ARRAY[$1::uuid]", .uuid(id)) }
+            return outcome
         } catch {
             if case .server(let server) = error,
                 server.constraint == "evidence_holds_site_incident_fkey"
@@ -193,6 +163,79 @@ extension Database {
                 return .unknownIncident
             }
             throw StoreError(error)
+        }
+    }
+
+    private func insert(
+        _ hold: NewHold, as id: HoldID, only site: SiteID?, by author: Author,
+        at instant: Timestamp
+    ) async throws(PostgreSQLError) -> HoldCreateOutcome {
+        let camera = Statement(
+            """
+            SELECT c.site, s.hold_grounds = '{}', $2 = ANY (s.hold_grounds),
+                array_to_string(s.hold_grounds, E'\\n')
+            FROM cameras c JOIN sites s ON s.id = c.site
+            WHERE c.id = $1 AND ($3::text IS NULL OR c.site = $3)
+            """, .uuid(hold.camera), .text(hold.ground), .text(site?.description))
+        var refusal = HoldCreateOutcome.unknownCamera
+        let results = try await commit(reading: [camera]) { (read) throws(PostgreSQLError) in
+            guard read[0].rowCount == 1 else { return nil }
+            let isFree = try read[0].bool(0, 1)
+            let isListed = try read[0].bool(0, 2)
+            guard isFree || isListed else {
+                refusal = .groundNotPermitted(
+                    try read[0].text(0, 3).split(separator: "\n").map(String.init))
+                return nil
+            }
+            let holdSite = try read[0].site(0, 0)
+            return Self.insertion(
+                of: hold, as: id, at: holdSite, groundIsFree: isFree, by: author, instant)
+                + journal("hold.created", id, at: holdSite, by: author, instant)
+                + [Self.hold(id, only: nil)]
+        }
+        guard let last = results?.last, let stored = try Self.hold(last) else { return refusal }
+        return .created(stored)
+    }
+
+    /// - Parameter groundIsFree: whether its site has no list of grounds: then it is a person's text.
+    private static func insertion(
+        of hold: NewHold, as id: HoldID, at site: SiteID, groundIsFree: Bool, by author: Author,
+        _ instant: Timestamp
+    ) -> [Statement] {
+        func remark(_ text: String?) -> JournalEntry.Remark? {
+            text.map { JournalEntry.Remark(id: .v7(at: instant), text: $0) }
+        }
+        let freeGround = groundIsFree ? remark(hold.ground) : nil
+        let caseNumber = remark(hold.caseNumber)
+        let holder = remark(hold.holder)
+        let insert = Statement(
+            """
+            INSERT INTO evidence_holds (site, id, camera, starts_at, ends_at, ground, free_ground,
+                case_number, holder, review_at, incident, created_at, created_by)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            """,
+            .text(site), .uuid(id), .uuid(hold.camera), .time(hold.from), .time(hold.to),
+            .text(groundIsFree ? nil : hold.ground),
+            .uuid(freeGround.map { PostgreSQLUUID($0.id) }),
+            .uuid(caseNumber.map { PostgreSQLUUID($0.id) }),
+            .uuid(holder.map { PostgreSQLUUID($0.id) }), .time(hold.reviewAt),
+            .optional(hold.incident), .time(instant), .uuid(author.token))
+        return [freeGround, caseNumber, holder].compactMap { $0?.insertion(at: site) } + [insert]
+    }
+
+    /// Copies what holds cover until nothing is left to copy, in many short transactions.
+    ///
+    /// - Parameter holds: an SQL expression of their ids.
+    func finishHolds(_ holds: String, _ parameter: Parameter) async throws(PostgreSQLError) {
+        let copy = Statement("SELECT copy_held_detections(\(holds))", parameter)
+        var isMore = true
+        while isMore {
+            // Two that copy the same may each have what the other one wants next.
+            isMore = try await retryingConflicts { () throws(PostgreSQLError) in
+                try await pool.withConnection { (connection) async throws(PostgreSQLError) in
+                    try await connection.execute(copy).bool(0, 0)
+                }
+            }
         }
     }
 

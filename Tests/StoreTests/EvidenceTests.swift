@@ -1,4 +1,5 @@
 import ControlCentre
+import JSON
 import PostgreSQL
 import TestSupport
 import Testing
@@ -71,6 +72,34 @@ private let hour: Duration = .seconds(3_600)
 
     private func count(_ table: String, _ database: TestDatabase) async throws -> Int {
         try await database.number("SELECT count(*) FROM \(table)")
+    }
+
+    /// How many detections within a hold, or within all that run, have no copy.
+    private func uncopied(_ hold: HoldID? = nil, _ database: TestDatabase) async throws -> Int {
+        try await database.number(
+            """
+            SELECT count(*) FROM evidence_holds h
+            JOIN detections d ON d.camera = h.camera AND d.occurred_at >= h.starts_at
+                AND d.occurred_at < h.ends_at
+            WHERE h.released_at IS NULL AND h.id = coalesce($1, h.id) AND NOT EXISTS (
+                SELECT FROM held_detections k
+                WHERE k.site = d.site AND k.occurred_at = d.occurred_at AND k.id = d.id)
+            """, .optional(hold))
+    }
+
+    /// The SHA-256 of ids and times as the journal documents it, in hexadecimal digits.
+    private func hash(_ detections: [IncomingDetection], _ database: TestDatabase) async throws
+        -> String
+    {
+        let bytes = detections.sorted { $0.occurredAt < $1.occurredAt }.map { detection in
+            let time = UInt64(bitPattern: detection.occurredAt.microsecondsSinceEpoch)
+            let digits = String(time, radix: 16)
+            return detection.id.description.replacing("-", with: "")
+                + String(repeating: "0", count: 16 - digits.count) + digits
+        }
+        return try await database.query(
+            "SELECT encode(sha256(decode($1, 'hex')), 'hex')", .text(bytes.joined())
+        ).text(0, 0)
     }
 
     // MARK: What is held
@@ -152,6 +181,44 @@ private let hour: Duration = .seconds(3_600)
         }
     }
 
+    @Test func `are journaled by count and hash when they are due, deleted and let go`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            // At noon four days ago, as there is a run for each day.
+            let day: Int64 = 86_400_000_000
+            let noon = try #require(
+                Timestamp(
+                    microsecondsSinceEpoch: (now.microsecondsSinceEpoch / day - 4) * day
+                        + day / 2))
+            let age = now - noon
+            let kept = try await submit(age, site, instance)
+            let gone = [
+                try await submit(age - .seconds(60), site, instance),
+                try await submit(age - .seconds(120), site, instance),
+            ]
+            let id = try await hold(from: age, to: age - .seconds(1), site, instance)
+            try await runRetention(instance)
+            _ = try await release(id, by: 2, instance)
+            try await runRetention(instance)
+
+            let runs = try await database.query(
+                """
+                SELECT concat_ws(' ', document ->> 'due', document ->> 'due_hash',
+                    document ->> 'deleted', document ->> 'deleted_hash',
+                    document ->> 'released_copies_deleted', document ->> 'released_copies_hash')
+                FROM journal WHERE event = 'retention.completed' ORDER BY change, ordinal
+                """)
+            let nothing = try await hash([], database)
+            #expect(
+                try (0..<runs.rowCount).map { try runs.text($0, 0) } == [
+                    "3 \(try await hash(gone + [kept], database)) 2 "
+                        + "\(try await hash(gone, database)) 0",
+                    "0 \(nothing) 0 \(nothing) 1 \(try await hash([kept], database))",
+                ])
+        }
+    }
+
     @Test func `are known again after deletion, with the same content and with another`()
         async throws
     {
@@ -224,6 +291,27 @@ private let hour: Duration = .seconds(3_600)
             #expect(try await completeness(whole) == "t f")
             #expect(try await completeness(part) == "f t")
             #expect(try await completeness(none) == "f")
+        }
+    }
+
+    @Test func `are not complete where a detection came too late and lost its content`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let bare = site.detection(at: now - hour * 99, receivedAt: now)
+            #expect(try await instance.submit(bare) == .countedOnly)
+
+            _ = try await hold(from: hour * 100, to: hour * 98, site, instance)
+            _ = try await hold(from: hour * 98, to: hour * 97, site, instance)
+            _ = try await hold(from: hour * 100, to: hour * 97, camera: 1, site, instance)
+
+            let complete = try await database.query(
+                """
+                SELECT concat_ws(' ', complete, complete_from = $1::timestamptz
+                    + interval '1 microsecond', complete_from = starts_at)
+                FROM evidence_holds ORDER BY starts_at, ends_at
+                """, .time(bare.occurredAt))
+            #expect(try (0..<3).map { try complete.text($0, 0) } == ["f t f", "t f t", "t f t"])
         }
     }
 
@@ -342,7 +430,148 @@ private let hour: Duration = .seconds(3_600)
         }
     }
 
+    @Test func `keep what they cover of a day that is about to be dropped`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query(
+                "SELECT ensure_detection_partitions(current_date - 6, current_date)")
+            let kept = try await submit(hour * 100, site, instance)
+            while try await count("detections", database) > 0 {
+                #expect(try await instance.run { try await $0.deleteDue() })
+            }
+            let partition = try await database.query("SELECT name FROM retiring_partitions")
+                .text(0, 0)
+
+            let id = try await hold(from: hour * 101, to: hour * 99, site, instance)
+
+            #expect(try await held(id, instance) == [kept.id.description])
+            let error = await #expect(throws: PostgreSQLError.self) {
+                try await database.query("UPDATE \(partition) SET confidence = 0")
+            }
+            #expect(error?.state == SQLState("23001"))
+            try await runRetention(instance)
+            #expect(try await count("retiring_partitions", database) == 0)
+            #expect(try await held(id, instance) == [kept.id.description])
+        }
+    }
+
+    @Test func `are not released by one person where the site wants two`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query("UPDATE sites SET four_eyes_release = true")
+            _ = try await hold(from: hour, to: .zero, site, instance)
+
+            let error = await #expect(throws: PostgreSQLError.self) {
+                try await database.queryAsRuntime(
+                    """
+                    UPDATE evidence_holds SET release_requested_at = now(),
+                        release_requested_by = gen_random_uuid(), released_at = now(),
+                        released_by = gen_random_uuid()
+                    """)
+            }
+
+            #expect(error?.state == SQLState("23001"))
+        }
+    }
+
     // MARK: At once
+
+    @Test func `let arrivals not wait for what they have to copy`() async throws {
+        try await withSite { database, instance, site in
+            let first = try await submit(hour * 10, site, instance)
+
+            let (id, second) = try await database.session { connection, _ in
+                // The copy's place is taken, so that the copying waits.
+                _ = try await connection.execute([
+                    Statement("BEGIN"),
+                    Statement("INSERT INTO held_detections SELECT * FROM detections"),
+                ])
+                let making = Task {
+                    try await hold(from: hour * 11, to: hour * 9, site, instance)
+                }
+                let waiting = Statement(
+                    """
+                    SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                    WHERE a.datname = current_database() AND l.locktype = 'transactionid'
+                        AND NOT l.granted
+                    """)
+                while try await connection.execute(waiting).int64(0, 0) == 0 {}
+                let second = try await submit(hour * 10 - .seconds(1), site, instance)
+                _ = try await connection.execute([Statement("ROLLBACK")])
+                return (try await making.value, second)
+            }
+
+            #expect(
+                try await held(id, instance) == [second.id.description, first.id.description])
+        }
+    }
+
+    @Test func `hold all that was stored and all that arrives, as soon as they are made`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            // Too much to be copied at once.
+            try await database.query(
+                """
+                INSERT INTO detections (site, id, occurred_at, received_at, node, camera, pattern,
+                    operating_mode, model, confidence, counted_only, late, content_hash, change)
+                SELECT 'mannheim', gen_random_uuid(), at, at, gen_random_uuid(), $1, 'kicking',
+                    'production', 'v1', 0.9, false, false, '', 0
+                FROM generate_series(1, 11000) n
+                CROSS JOIN LATERAL (SELECT $2::timestamptz + n * interval '1 second' AS at) t
+                """, .uuid(site.cameras[0]), .time(now - hour * 20))
+
+            try await withThrowingTaskGroup { group in
+                for camera in 0..<2 {
+                    group.addTask {
+                        for number in 0..<200 {
+                            let age = hour * 10 + .seconds(40 * number)
+                            let detection = site.detection(camera: camera, at: now - age)
+                            _ = try await instance.submit([detection], lane: camera)
+                        }
+                    }
+                }
+                for loop in 0..<2 {
+                    group.addTask {
+                        for _ in 0..<4 {
+                            let new = NewHold(
+                                camera: site.cameras[0], from: now - hour * 30, to: now,
+                                ground: "offence")
+                            let made = try await instance.databases[loop].run { database, _ in
+                                try await database.createHold(
+                                    new, only: nil, by: DemonstrationSite.observer(1), at: now)
+                            }
+                            guard case .created(let stored) = made else {
+                                throw NotStored(outcome: "\(made)")
+                            }
+                            #expect(try await uncopied(stored.id(), database) == 0)
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+
+            #expect(try await uncopied(nil, database) == 0)
+            #expect(try await count("held_detections", database) == 11_200)
+        }
+    }
+
+    @Test func `are copied to their end by retention when nobody else does`() async throws {
+        try await withSite { database, instance, site in
+            _ = try await submit(hour * 10, site, instance)
+            try await database.query(
+                """
+                INSERT INTO evidence_holds (site, id, camera, starts_at, ends_at, ground,
+                    created_at, created_by)
+                VALUES ('mannheim', gen_random_uuid(), $1, $2, $3, 'offence', $3,
+                    gen_random_uuid())
+                """, .uuid(site.cameras[0]), .time(now - hour * 11), .time(now))
+            #expect(try await uncopied(nil, database) == 1)
+
+            try await runRetention(instance)
+
+            #expect(try await uncopied(nil, database) == 0)
+            #expect(try await count("detections", database) == 1)
+        }
+    }
 
     @Test func `lose nothing that arrives, and nothing to retention, while they are made`()
         async throws
@@ -464,6 +693,47 @@ private let hour: Duration = .seconds(3_600)
             #expect(
                 try await database.number(
                     "SELECT count(*) FROM journal WHERE document::text LIKE '%Muster%'") == 0)
+        }
+    }
+
+    @Test func `have a ground that can be erased, unless it is one of their site's`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let free = try await hold(from: hour, to: .zero, site, instance)
+            try await database.query("UPDATE sites SET hold_grounds = '{offence}'")
+            let listed = try await hold(from: hour, to: .zero, site, instance)
+            func ground(_ id: HoldID) async throws -> String? {
+                let stored = try await instance.run { try await $0.hold(id, only: nil) }
+                return try JSON.parse(try #require(stored).document)["ground"]?.asString
+            }
+            var filter = HoldFilter()
+            filter.ground = "offence"
+            let byGround = filter
+            func found() async throws -> Int {
+                try await instance.run { database in
+                    try await database.holds(byGround, PageRequest(limit: 10)).documents.count
+                }
+            }
+
+            #expect(try await (ground(free), ground(listed)) == ("offence", "offence"))
+            #expect(try await found() == 2)
+            #expect(
+                try await database.number(
+                    "SELECT count(*) FROM journal WHERE document::text LIKE '%offence%'") == 1)
+            for id in [free, listed] {
+                _ = try await instance.run { database in
+                    try await database.erase(
+                        .remarks, id.uuid, reason: "Frist", only: nil,
+                        by: DemonstrationSite.observer(1, as: .administrator), at: now)
+                }
+            }
+
+            #expect(try await (ground(free), ground(listed)) == (nil, "offence"))
+            #expect(try await found() == 1)
+            #expect(
+                try await database.number(
+                    "SELECT count(*) FROM remarks WHERE text LIKE '%offence%'") == 0)
         }
     }
 
