@@ -929,21 +929,91 @@ BEGIN ATOMIC
         AND i.id = label.subject AND i.pattern IS NOT NULL;
 END;
 
--- A label as it is given away: nothing in it is about persons.
-CREATE FUNCTION label_document(label labels, detections_max integer) RETURNS json
+-- The model that analysed all of these cameras for a pattern then; NULL when it was none or several.
+CREATE FUNCTION analysing_model(site text, cameras uuid[], pattern text, at timestamptz) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT min(i.model) FROM analysis_intervals i
+    WHERE i.site = analysing_model.site AND i.camera = ANY (analysing_model.cameras)
+        AND i.pattern = analysing_model.pattern AND i.status = 'analysing' AND i.starts_at <= at
+        AND (i.ends_at IS NULL OR i.ends_at > at)
+    HAVING count(DISTINCT i.model) = 1;
+END;
+
+-- Under which version of the site's rule for a pattern an alarm would have been raised then; NULL for
+-- the product's own.
+CREATE FUNCTION rule_version_at(site text, pattern text, at timestamptz) RETURNS integer
+LANGUAGE sql STABLE
+RETURN (
+    SELECT max(r.version) FROM correlation_rules r
+    WHERE r.site = rule_version_at.site AND r.pattern = rule_version_at.pattern
+        AND r.created_at <= at);
+
+-- What a hold for training covers of a label's scenes.
+CREATE FUNCTION label_pins(label labels, legal_basis text)
+RETURNS TABLE (camera uuid, starts_at timestamptz, ends_at timestamptz, complete_from timestamptz)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT h.camera, h.starts_at, h.ends_at, h.complete_from
+    FROM label_scenes(label) scene
+    JOIN evidence_holds h ON h.camera = scene.camera AND h.pattern = scene.pattern
+        AND h.starts_at < scene.ends_at AND h.ends_at > scene.starts_at
+    WHERE h.released_at IS NULL AND h.ground = 'training'
+        AND h.legal_basis = label_pins.legal_basis;
+END;
+
+-- The detections of a label's scenes, by time. Nothing is given away that is not pinned for it.
+CREATE FUNCTION label_detections(label labels, legal_basis text, operating_mode text)
+RETURNS SETOF held_detections
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH pins AS MATERIALIZED (SELECT * FROM label_pins(label, label_detections.legal_basis))
+    SELECT k.*
+    FROM label_scenes(label) scene
+    JOIN held_detections k ON k.camera = scene.camera AND k.pattern = scene.pattern
+        AND k.occurred_at >= scene.starts_at AND k.occurred_at < scene.ends_at
+    WHERE (label.kind = 'incident' OR k.operating_mode = label_detections.operating_mode)
+        AND EXISTS (
+            SELECT FROM pins p
+            WHERE p.camera = k.camera AND p.starts_at <= k.occurred_at
+                AND p.ends_at > k.occurred_at)
+    ORDER BY k.occurred_at, k.id;
+END;
+
+CREATE FUNCTION labelled_detection_document(detection held_detections) RETURNS json
+LANGUAGE sql STABLE
+RETURN json_build_object(
+    'id', detection.id,
+    'camera', detection.camera,
+    'model', detection.model,
+    'confidence', detection.confidence,
+    'occurred_at', rfc3339(detection.occurred_at),
+    'ended_at', rfc3339(detection.ended_at),
+    'raised', detection.alarm IS NOT NULL OR EXISTS (
+        SELECT FROM preceding_detections p
+        WHERE p.site = detection.site AND p.occurred_at = detection.occurred_at
+            AND p.id = detection.id),
+    'boxes', detection.payload -> 'boxes',
+    'keypoints', detection.payload -> 'keypoints',
+    'track', detection.payload -> 'track',
+    'recording', detection.payload -> 'recording');
+
+-- A label as it is given away on a legal basis: nothing in it is about persons.
+CREATE FUNCTION label_document(label labels, legal_basis text, detections_max integer) RETURNS json
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH entry AS (
-        SELECT j.document, j.occurred_at FROM journal j
+        SELECT j.document, j.occurred_at, label.kind = 'alarm' AS is_alarm,
+            CASE WHEN label.kind = 'alarm' THEN json_build_array(j.document -> 'camera')
+                ELSE j.document -> 'cameras' END AS cameras,
+            coalesce(j.document ->> 'raised_at', j.document ->> 'occurred_at')::timestamptz AS seen_at
+        FROM journal j
         WHERE j.change = label.change AND j.ordinal = label.ordinal
-    ), seen AS (
-        SELECT k.*, row_number() OVER (ORDER BY k.occurred_at, k.id) AS place
-        FROM label_scenes(label) scene
-        JOIN held_detections k ON k.camera = scene.camera
-            AND k.occurred_at >= scene.starts_at AND k.occurred_at < scene.ends_at
-            AND k.pattern = scene.pattern
-        WHERE label.kind = 'incident' OR k.operating_mode = (
-            SELECT document ->> 'operating_mode' FROM entry)
+    ), seen AS MATERIALIZED (
+        SELECT d AS detection, d.alarm, d.model, row_number() OVER () AS place
+        FROM entry
+        CROSS JOIN LATERAL label_detections(
+            label, label_document.legal_basis, document ->> 'operating_mode') d
     )
     SELECT json_build_object(
         'id', label.position || '.' || label.ordinal,
@@ -953,45 +1023,37 @@ BEGIN ATOMIC
         'site', label.site,
         'verdict', CASE
             WHEN label.withdrawn THEN 'withdrawn'
-            WHEN label.kind = 'incident' THEN 'missed'
-            ELSE document ->> 'verdict' END,
+            WHEN is_alarm THEN document ->> 'verdict'
+            ELSE 'missed' END,
         'reason', document ->> 'dismissal_reason',
         'judged_at', rfc3339(entry.occurred_at),
         'pattern', document ->> 'pattern',
         'operating_mode', document ->> 'operating_mode',
-        'cameras', CASE WHEN label.kind = 'incident' THEN document -> 'cameras'
-            ELSE json_build_array(document ->> 'camera') END,
+        'cameras', cameras,
         'model', coalesce(
             document ->> 'model',
-            (SELECT s.model FROM seen s WHERE s.alarm = label.subject
-                ORDER BY s.place LIMIT 1)),
-        'rule_version', document -> 'rule_version',
+            (SELECT s.model FROM seen s WHERE s.alarm = label.subject ORDER BY s.place LIMIT 1),
+            analysing_model(
+                label.site, ARRAY(SELECT json_array_elements_text(cameras)::uuid),
+                document ->> 'pattern', seen_at)),
+        'rule_version', CASE WHEN is_alarm THEN document -> 'rule_version'
+            ELSE to_json(rule_version_at(label.site, document ->> 'pattern', seen_at)) END,
         'occurred_at', document ->> 'occurred_at',
         'raised_at', document ->> 'raised_at',
         'cleared_at', (SELECT rfc3339(a.cleared_at) FROM alarms a
-            WHERE label.kind = 'alarm' AND a.site = label.site AND a.id = label.subject),
+            WHERE is_alarm AND a.site = label.site AND a.id = label.subject),
         'detections', coalesce(
-            (SELECT json_agg(
-                    json_build_object(
-                        'id', s.id,
-                        'camera', s.camera,
-                        'model', s.model,
-                        'confidence', s.confidence,
-                        'occurred_at', rfc3339(s.occurred_at),
-                        'ended_at', rfc3339(s.ended_at),
-                        'raised', s.alarm IS NOT NULL OR EXISTS (
-                            SELECT FROM preceding_detections p
-                            WHERE p.site = s.site AND p.occurred_at = s.occurred_at
-                                AND p.id = s.id),
-                        'boxes', s.payload -> 'boxes',
-                        'keypoints', s.payload -> 'keypoints',
-                        'track', s.payload -> 'track',
-                        'recording', s.payload -> 'recording')
-                    ORDER BY s.place)
+            (SELECT json_agg(labelled_detection_document(s.detection) ORDER BY s.place)
                 FROM seen s WHERE s.place <= detections_max),
             '[]'),
-        'detections_omitted',
-            (SELECT greatest(count(*) - detections_max, 0) FROM seen))
+        'detections_omitted', (SELECT greatest(count(*) - detections_max, 0) FROM seen),
+        -- Whether all that the scenes had was there when they were pinned.
+        'complete', (
+            SELECT bool_and(EXISTS (
+                SELECT FROM label_pins(label, label_document.legal_basis) p
+                WHERE p.camera = scene.camera AND p.starts_at <= scene.starts_at
+                    AND p.ends_at >= scene.ends_at AND p.complete_from <= scene.starts_at))
+            FROM label_scenes(label) scene))
     FROM entry;
 END;
 

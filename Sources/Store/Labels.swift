@@ -25,96 +25,152 @@ extension Database {
     private static let detectionsMax = 1_000
 
     /// Gives labels away: pins their detections by holds where no hold does so yet, and journals
-    /// who got them, in one transaction. An empty page discloses nothing and is not journaled.
+    /// who got them, before anything is given. An empty page discloses nothing and is not journaled.
     public func discloseLabels(
         after: EventID, of site: SiteID?, limit: Int, _ disclosure: LabelDisclosure,
         by author: Author, at instant: Timestamp
     ) async throws(StoreError) -> LabelPage {
-        let page = """
-            SELECT * FROM labels
-            WHERE (position, ordinal) > ($1, $2) AND ($3::text IS NULL OR site = $3)
-            ORDER BY position, ordinal LIMIT \(limit)
-            """
-        let bounds: [Parameter] = [
-            .int64(after.position), .int32(after.ordinal), .text(site?.description),
-        ]
-        // One reader at a time, or two at once would both pin the same detections.
-        let lock = Statement("SELECT pg_advisory_xact_lock(7236005)")
-        let count = Statement(
-            "SELECT site, count(*) FROM (\(page)) l GROUP BY site ORDER BY site",
-            parameters: bounds)
-        let unpinned = Statement(
-            """
-            SELECT DISTINCT l.site, scene.camera, scene.pattern, scene.starts_at, scene.ends_at,
-                CASE WHEN l.kind = 'incident' THEN l.subject END
-            FROM (\(page)) l CROSS JOIN LATERAL label_scenes(l) scene
-            WHERE NOT EXISTS (
-                SELECT FROM evidence_holds h
-                WHERE h.camera = scene.camera AND h.released_at IS NULL
-                    AND h.ground = 'training' AND h.legal_basis = $4
-                    AND h.pattern = scene.pattern
-                    AND h.starts_at <= scene.starts_at AND h.ends_at >= scene.ends_at)
-            """, parameters: bounds + [.text(disclosure.legalBasis)])
-        let documents = Statement(
-            """
-            SELECT label_document(l, \(Self.detectionsMax))::text, l.position, l.ordinal,
-                EXISTS (SELECT FROM labels more
-                    WHERE (more.position, more.ordinal) > (l.position, l.ordinal)
-                        AND ($3::text IS NULL OR more.site = $3))
-            FROM (\(page)) l ORDER BY l.position, l.ordinal
-            """, parameters: bounds)
         do throws(PostgreSQLError) {
-            let results = try await commit(reading: [lock, count, unpinned]) {
-                (read) throws(PostgreSQLError) in
-                guard read[1].rowCount > 0 else { return nil }
-                let pins = try Pins(read[2], at: instant)
-                return pins.statements(disclosure, by: author, at: instant)
-                    + (try Self.journal(
-                        disclosure, read[1], page: page, bounds, after: pins.count, by: author,
-                        at: instant))
-                    + [documents]
+            guard let range = try await labels(after: after, of: site, limit: limit) else {
+                return LabelPage(documents: [], next: nil)
             }
-            guard let rows = results?.last else { return LabelPage(documents: [], next: nil) }
-            var labels: [[UInt8]] = []
-            for row in 0..<rows.rowCount { labels.append(try rows.bytes(row, 0)) }
-            let last = rows.rowCount - 1
-            var next: EventID?
-            if last >= 0, try rows.bool(last, 3) {
-                next = EventID(
-                    position: try rows.int64(last, 1), ordinal: try rows.int32(last, 2))
+            try await retryingConflicts { () throws(PostgreSQLError) in
+                try await pin(range, disclosure, by: author, at: instant)
             }
-            return LabelPage(documents: labels, next: next)
+            try await finishHolds(
+                """
+                ARRAY(SELECT id FROM evidence_holds
+                    WHERE released_at IS NULL AND copied_to < ends_at
+                        AND ground = 'training' AND legal_basis = $1)
+                """, .text(disclosure.legalBasis))
+            return try await documents(of: range, disclosure)
         } catch {
             throw StoreError(error)
         }
     }
 
+    /// The next page; nil when there are no more labels.
+    private func labels(after: EventID, of site: SiteID?, limit: Int)
+        async throws(PostgreSQLError) -> LabelRange?
+    {
+        let page = Statement(
+            """
+            SELECT position, ordinal FROM labels
+            WHERE (position, ordinal) > ($1, $2) AND ($3::text IS NULL OR site = $3)
+            ORDER BY position, ordinal LIMIT \(limit + 1)
+            """, .int64(after.position), .int32(after.ordinal), .text(site?.description))
+        let rows = try await pool.withConnection { (connection) async throws(PostgreSQLError) in
+            try await connection.execute(page)
+        }
+        guard rows.rowCount > 0 else { return nil }
+        let last = min(rows.rowCount, limit) - 1
+        return LabelRange(
+            after: after,
+            last: EventID(
+                position: try rows.int64(last, 0), ordinal: try rows.int32(last, 1)),
+            site: site, isMore: rows.rowCount > limit)
+    }
+
+    /// Makes holds of what no hold for training covers yet, and journals them and the disclosure.
+    private func pin(
+        _ range: LabelRange, _ disclosure: LabelDisclosure, by author: Author,
+        at instant: Timestamp
+    ) async throws(PostgreSQLError) {
+        // One reader at a time, or two at once would both pin the same detections.
+        let lock = Statement("SELECT pg_advisory_xact_lock(7236005)")
+        let sites = Statement(
+            "SELECT DISTINCT l.site FROM \(LabelRange.source) ORDER BY l.site",
+            parameters: range.bounds)
+        let unpinned = Statement(
+            """
+            SELECT DISTINCT l.site, scene.camera, scene.pattern, scene.starts_at, scene.ends_at,
+                CASE WHEN l.kind = 'incident' THEN l.subject END
+            FROM (SELECT * FROM \(LabelRange.source)) l
+            CROSS JOIN LATERAL label_scenes(ROW(l.*)::labels) scene
+            WHERE NOT EXISTS (
+                SELECT FROM evidence_holds h
+                WHERE h.camera = scene.camera AND h.released_at IS NULL
+                    AND h.ground = 'training' AND h.legal_basis = $6
+                    AND h.pattern = scene.pattern
+                    AND h.starts_at <= scene.starts_at AND h.ends_at >= scene.ends_at)
+            """, parameters: range.bounds + [.text(disclosure.legalBasis)])
+        _ = try await commit(reading: [lock, sites, unpinned]) {
+            (read) throws(PostgreSQLError) in
+            let pins = try Pins(read[2], at: instant)
+            var statements = pins.statements(disclosure, by: author, at: instant)
+            for row in 0..<read[1].rowCount {
+                statements += Self.journal(
+                    disclosure, range, at: try read[1].site(row, 0), as: pins.count + row + 1,
+                    by: author, instant)
+            }
+            return statements
+        }
+    }
+
+    private func documents(of range: LabelRange, _ disclosure: LabelDisclosure)
+        async throws(PostgreSQLError) -> LabelPage
+    {
+        let documents = Statement(
+            """
+            SELECT label_document(l, $6, \(Self.detectionsMax))::text
+            FROM \(LabelRange.source) ORDER BY l.position, l.ordinal
+            """, parameters: range.bounds + [.text(disclosure.legalBasis)])
+        let rows = try await pool.withConnection { (connection) async throws(PostgreSQLError) in
+            try await connection.execute(documents)
+        }
+        var labels: [[UInt8]] = []
+        for row in 0..<rows.rowCount { labels.append(try rows.bytes(row, 0)) }
+        return LabelPage(documents: labels, next: range.isMore ? range.last : nil)
+    }
+
     /// One row of the journal per site, numbered after those of the holds.
     private static func journal(
-        _ disclosure: LabelDisclosure, _ sites: QueryResult, page: String, _ bounds: [Parameter],
-        after holds: Int, by author: Author, at instant: Timestamp
-    ) throws(PostgreSQLError) -> [Statement] {
-        var statements: [Statement] = []
-        for row in 0..<sites.rowCount {
-            let site = try sites.site(row, 0)
-            let entry = JournalEntry(
-                event: "labels.disclosed", site: site, subject: site.description,
-                occurredAt: instant, author: author,
-                remark: JournalEntry.Remark(id: .v7(at: instant), text: disclosure.recipient))
-            statements += entry.statements(
-                ordinal: Int32(holds + row + 1),
-                document: """
-                    json_build_object('site', $4::text, 'legal_basis', $5::text,
-                        'count', count(*),
-                        'from', (array_agg(t.position || '.' || t.ordinal
-                            ORDER BY t.position, t.ordinal))[1],
-                        'to', (array_agg(t.position || '.' || t.ordinal
-                            ORDER BY t.position DESC, t.ordinal DESC))[1])
-                    """,
-                from: "(\(page)) t WHERE t.site = $4",
-                bounds + [.text(site), .text(disclosure.legalBasis)])
-        }
-        return statements
+        _ disclosure: LabelDisclosure, _ range: LabelRange, at site: SiteID, as ordinal: Int,
+        by author: Author, _ instant: Timestamp
+    ) -> [Statement] {
+        JournalEntry(
+            event: "labels.disclosed", site: site, subject: site.description,
+            occurredAt: instant, author: author,
+            remark: JournalEntry.Remark(id: .v7(at: instant), text: disclosure.recipient)
+        ).statements(
+            ordinal: Int32(ordinal),
+            document: """
+                json_build_object('site', $6::text, 'legal_basis', $7::text,
+                    'count', count(*),
+                    'from', (array_agg(l.position || '.' || l.ordinal
+                        ORDER BY l.position, l.ordinal))[1],
+                    'to', (array_agg(l.position || '.' || l.ordinal
+                        ORDER BY l.position DESC, l.ordinal DESC))[1])
+                """,
+            from: "\(LabelRange.source) AND l.site = $6",
+            range.bounds + [.text(site), .text(disclosure.legalBasis)])
+    }
+}
+
+/// A page of labels, by its first and last.
+///
+/// Labels are only ever appended, in the order of their ids. So whatever is asked of a range that has
+/// been read gets the same labels, whenever it is asked.
+private struct LabelRange {
+    let after: EventID
+    let last: EventID
+    /// Nil: of all sites.
+    let site: SiteID?
+    /// Whether there were more when it was read.
+    let isMore: Bool
+
+    /// What follows FROM; `l` is a label.
+    static let source = """
+        labels l WHERE (l.position, l.ordinal) > ($1, $2) AND (l.position, l.ordinal) <= ($3, $4)
+            AND ($5::text IS NULL OR l.site = $5)
+        """
+
+    /// The first parameters of a statement that reads `source`.
+    var bounds: [Parameter] {
+        [
+            .int64(after.position), .int32(after.ordinal), .int64(last.position),
+            .int32(last.ordinal), .text(site?.description),
+        ]
     }
 }
 

@@ -133,6 +133,72 @@ import Testing
         }
     }
 
+    @Test func `are given out only with their pins, whatever is judged meanwhile`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance, cameras: 2)
+            let first = try await raise(0, age: .seconds(20), site, instance)
+            let second = try await raise(1, age: .seconds(10), site, instance)
+            try await judge(first, .confirm(note: nil), instance)
+
+            let page = try await database.session { connection, _ in
+                // As ingest does while it stores something: the pin waits for it.
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("LOCK correlation IN ROW EXCLUSIVE MODE"),
+                ])
+                let giving = Task { try await labels(instance) }
+                let waiting = Statement(
+                    """
+                    SELECT count(*) FROM pg_locks
+                    WHERE relation = 'correlation'::regclass AND NOT granted
+                        AND database = (
+                            SELECT oid FROM pg_database WHERE datname = current_database())
+                    """)
+                while try await connection.execute(waiting).int64(0, 0) == 0 {}
+                try await judge(second, .confirm(note: nil), instance)
+                _ = try await connection.execute([Statement("ROLLBACK")])
+                return try await giving.value
+            }
+            let rest = try await labels(
+                after: try #require(EventID(try text(page.documents[0], "id"))), instance)
+
+            #expect(try page.documents.map { try text($0, "subject") } == [first.description])
+            #expect(try rest.documents.map { try text($0, "subject") } == [second.description])
+            #expect(try await database.number("SELECT count(*) FROM evidence_holds") == 2)
+        }
+    }
+
+    @Test func `show nothing that is not pinned for them`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let alarm = try await raise(0, age: .seconds(40), site, instance)
+            try await judge(alarm, .confirm(note: nil), instance)
+            _ = try await labels(instance)
+            // It extends the alarm beyond its pin, where something else holds it.
+            let hold = NewHold(
+                camera: site.cameras[0], from: now - .seconds(60), to: now, ground: "offence")
+            _ = try await instance.run { database in
+                try await database.createHold(
+                    hold, only: nil, by: DemonstrationSite.observer(1), at: now)
+            }
+            _ = try await instance.submit(site.detection(at: now - .seconds(20)))
+            let label = Statement(
+                "SELECT label_document(l, $1, 1000)::text FROM labels l",
+                .text(disclosure.legalBasis))
+
+            let shown = try await database.session { connection, _ in
+                try await connection.execute(label).bytes(0, 0)
+            }
+            let pinned = try await labels(instance).documents[0]
+
+            #expect(try JSON.parse(shown)["detections"]?.asArray?.count == 1)
+            #expect(try JSON.parse(shown)["complete"]?.asBool == false)
+            #expect(try JSON.parse(pinned)["detections"]?.asArray?.count == 2)
+            #expect(try JSON.parse(pinned)["complete"]?.asBool == true)
+        }
+    }
+
     @Test func `go on by position, and pin their detections once`() async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
@@ -177,6 +243,17 @@ import Testing
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
+            let rule = NewRule(
+                site: site.id, pattern: .hitting, confidenceMin: 0.5, detectionsMin: 1,
+                detectionsWindow: .seconds(10), quiet: .seconds(30), priority: .medium,
+                escalateAfter: nil)
+            _ = try await instance.run { database in
+                try await database.createRule(
+                    rule, by: DemonstrationSite.author, at: now - .seconds(900))
+            }
+            let node = try await ReportingNode(
+                of: site, in: instance, from: now - .seconds(700))
+            try await node.beat(0)
             // Too unsure to raise an alarm, 30 s before the matter.
             _ = try await instance.submit(
                 site.detection(confidence: 0.2, at: now - .seconds(630)))
@@ -224,6 +301,9 @@ import Testing
             let documents = try page.documents.map { try JSON.parse($0) }
             #expect(documents.map { $0["verdict"]?.asString } == ["missed", "withdrawn"])
             #expect(documents[0]["detections"]?.asArray?.count == 1)
+            #expect(documents[0]["model"]?.asString == DemonstrationSite.model)
+            #expect(documents[0]["rule_version"]?.asInteger == 1)
+            #expect(documents[0]["complete"]?.asBool == true)
             #expect(documents[1]["supersedes"]?.asString == documents[0]["id"]?.asString)
         }
     }
