@@ -41,7 +41,7 @@ let package = Package(
         .target(
             name: "API",
             dependencies: [
-                "Server", "Imports", "Store", "HTTP", "ControlCentre", "EventLoop", "JSON",
+                "Server", "Imports", "Store", "HTTP", "ControlCentre", "EventLoop", "TLS", "JSON",
                 "Embedded",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),

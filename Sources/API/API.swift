@@ -17,6 +17,8 @@ public final class API: Responder {
     public let hub: LiveHub
     let authenticator: Authenticator
     let logger: Logger
+    /// Where the key is by which reports are signed; it is made with the first one.
+    let signingKeyFile: String
     var metrics = Metrics()
     private var lastWarning: ContinuousClock.Instant?
     private static let warningInterval: Duration = .seconds(5)
@@ -31,14 +33,16 @@ public final class API: Responder {
     ///     wherever its detection arrives.
     ///   - replayWindow: how many positions back a live stream may resume.
     ///   - stallTimeMax: how long a live stream's reader may take nothing of what waits for it.
+    ///   - signingKeyFile: where the key is by which reports are signed, or is to be made.
     public init(
         on loop: EventLoop, database: Database, lanes: [LoopBound<IngestLane>],
-        replayWindow: Int64, stallTimeMax: Duration, logger: Logger
+        replayWindow: Int64, stallTimeMax: Duration, signingKeyFile: String, logger: Logger
     ) {
         self.loop = loop
         self.database = database
         self.lanes = lanes
         self.logger = logger
+        self.signingKeyFile = signingKeyFile
         authenticator = Authenticator(database: database)
         var limits = LiveLimits()
         limits.stallTimeMax = stallTimeMax
@@ -65,6 +69,7 @@ public final class API: Responder {
         addImports()
         addStream()
         addStatistics()
+        addReports()
         addTokens()
         addShifts()
         addAudit()

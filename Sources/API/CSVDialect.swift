@@ -1,7 +1,7 @@
 import ControlCentre
 
 /// How a table is written for programs that calculate.
-enum CSVDialect: String, CaseIterable {
+public enum CSVDialect: String, Sendable, CaseIterable {
     /// Commas, decimal points and CRLF (RFC 4180).
     case rfc4180
     /// What a German Excel opens without asking: a byte order mark, semicolons, decimal commas.
@@ -30,7 +30,7 @@ enum CSVDialect: String, CaseIterable {
         return "=+-@\t\r".unicodeScalars.contains(first)
     }
 
-    private func number(_ value: Double) -> String {
+    func number(_ value: Double) -> String {
         let text = value.description
         guard self == .excelDE else { return text }
         return text.split(separator: ".", omittingEmptySubsequences: false).joined(separator: ",")

@@ -40,23 +40,7 @@ struct Call {
                 415, "media-type.unsupported",
                 "Send the body as \(mediaTypes.joined(separator: " or ")).")
         }
-        do throws(JSONError) {
-            return try JSON.parse(request.body)
-        } catch {
-            if case .duplicateKey(let name) = error.kind {
-                throw .invalidBody([
-                    MemberError(
-                        pointer: error.pointer, code: "duplicate",
-                        detail: "the member \(name) is there twice, again at line \(error.line)")
-                ])
-            }
-            let detail = "\(error.reason) (line \(error.line), column \(error.column))"
-            throw Problem(
-                400, "body.not-json", "The body is not JSON: \(detail).",
-                faults: [
-                    Problem.Fault(.body(pointer: error.pointer), code: "malformed", detail: detail)
-                ])
-        }
+        return try .parsing(request.body)
     }
 
     /// Reads the body's members with `read`, and refuses all that is wrong with it at once.
@@ -99,6 +83,29 @@ struct Call {
                 guard tag.count > 2, tag.hasPrefix("\""), tag.hasSuffix("\"") else { return nil }
                 return Int64(tag.dropFirst().dropLast())
             })
+    }
+}
+
+extension JSON {
+    /// A body as JSON, or what is wrong with it.
+    static func parsing(_ body: [UInt8]) throws(Problem) -> JSON {
+        do throws(JSONError) {
+            return try JSON.parse(body)
+        } catch {
+            if case .duplicateKey(let name) = error.kind {
+                throw .invalidBody([
+                    MemberError(
+                        pointer: error.pointer, code: "duplicate",
+                        detail: "the member \(name) is there twice, again at line \(error.line)")
+                ])
+            }
+            let detail = "\(error.reason) (line \(error.line), column \(error.column))"
+            throw Problem(
+                400, "body.not-json", "The body is not JSON: \(detail).",
+                faults: [
+                    Problem.Fault(.body(pointer: error.pointer), code: "malformed", detail: detail)
+                ])
+        }
     }
 }
 

@@ -57,6 +57,14 @@ private let contractJSON: [UInt8] = {
     return writer.bytes
 }()
 
+/// The program's version, which is the contract's.
+let programVersion: String = {
+    guard let version = (try? JSON.parse(contractJSON))?["info"]?["version"]?.asString else {
+        preconditionFailure("the embedded contract has no version")
+    }
+    return version
+}()
+
 private func write(_ node: Node, to writer: inout JSONWriter) {
     switch node {
     case .mapping(let mapping):

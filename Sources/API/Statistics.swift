@@ -283,6 +283,7 @@ extension StatisticsAnswer {
             writer.array("group_by") { writer in
                 for group in question.groups { writer.value(group.rawValue) }
             }
+            writer.member("sentence", germanSentence)
             period.write(to: &writer, of: self)
             writer.array("comparisons") { writer in
                 for (comparison, part) in comparisons {

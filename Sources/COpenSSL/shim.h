@@ -1,4 +1,5 @@
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -31,6 +32,10 @@ static inline void BIO_clear_retry(BIO *bio) {
 
 static inline void BIO_ask_to_retry_read(BIO *bio) {
     BIO_set_retry_read(bio);
+}
+
+static inline long BIO_pending_bytes(BIO *bio) {
+    return BIO_pending(bio);
 }
 
 static inline int ERR_is_system_error(unsigned long code) {

@@ -65,6 +65,9 @@ public struct ObjectReader: Sendable {
         record(MemberError(pointer: pointer(to: name), code: code, detail: detail))
     }
 
+    /// Records an error of the caller's own about anything inside this object.
+    public mutating func refuse(_ error: MemberError) { record(error) }
+
     /// Records an error for each member that no question was about; further calls do nothing.
     public mutating func rejectUnknown() {
         guard let object, !hasRejectedUnknown else { return }

@@ -11,6 +11,8 @@ public enum AccessAction: String, Sendable, CaseIterable {
     case liveAddressRead = "live-address.read"
     /// Of a metric's figures; the subject is the metric.
     case statisticsRead = "statistics.read"
+    /// Of a frozen report's figures.
+    case reportRead = "report.read"
 
     /// Where what is read is kept; nil: it is no single thing.
     fileprivate var table: String? {
@@ -20,7 +22,7 @@ public enum AccessAction: String, Sendable, CaseIterable {
         case .interventionRead: "interventions"
         case .holdRead: "evidence_holds"
         case .liveAddressRead: "cameras"
-        case .statisticsRead: nil
+        case .statisticsRead, .reportRead: nil
         }
     }
 }

@@ -172,3 +172,59 @@ struct LedgerQuery: FigureSource {
         }
     }
 }
+
+extension LedgerQuery: JournaledSource {
+    func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
+    ) -> Statement {
+        var query = Query()
+        let groups = leftOut ? [] : groups
+        var from = "\(query.bind(spans)) JOIN \(source.table) l ON \(joinCondition)"
+        if groups.contains(.outcome) {
+            from += """
+
+                CROSS JOIN LATERAL unnest(
+                    CASE WHEN l.outcomes = '{}' THEN ARRAY[NULL]::text[] ELSE l.outcomes END
+                ) o (outcome)
+                """
+        }
+        from += " JOIN positions p ON p.change = l.change"
+        filter(&query, modes: !leftOut)
+        if leftOut {
+            var counted = source.condition
+            if let modes = question.operatingModes {
+                counted += " AND l.operating_mode = ANY (\(query.bind(.texts(modes))))"
+            }
+            query.filter("NOT (\(counted))")
+        } else {
+            query.filter(source.condition)
+        }
+        query.filter("p.position > \(query.bind(.int64(after)))")
+        query.filter("p.position <= \(query.bind(.int64(upTo)))")
+        let inner = groups.enumerated().map { ", \(raw($0.element)) AS k\($0.offset)" }.joined()
+        let outer = groups.enumerated().map {
+            ", \(formatted($0.element, "c.k\($0.offset)"))"
+        }.joined()
+        // A matter counts differently also when one of its interventions changes, and they by it.
+        let (subject, related) =
+            source.hasCancelled
+            ? (
+                "intervention",
+                "SELECT n.incident::text FROM interventions n WHERE n.id = c.subject"
+            )
+            : ("incident", "SELECT n.id::text FROM interventions n WHERE n.incident = c.subject")
+        return Statement(
+            """
+            SELECT DISTINCT c.part\(outer), c.position, j.event, j.subject
+            FROM (
+                SELECT s.part\(inner), p.position, l.change, l.\(subject) AS subject
+                FROM \(from)
+                \(query.whereClause)
+            ) c
+            JOIN journal j ON j.change = c.change
+                AND (j.subject = c.subject::text OR j.subject IN (\(related)))
+            ORDER BY c.position, j.event, j.subject
+            LIMIT \(ChangeBehind.rowsMax)
+            """, parameters: query.parameters)
+    }
+}

@@ -18,6 +18,12 @@ struct DatabaseOptions: ParsableArguments {
             discussion: "Without it, a private PostgreSQL is kept in the data directory."))
     var database: String?
 
+    /// Where everything is kept that is not in an existing database.
+    var directory: String {
+        dataDir ?? environment("LEITSTAND_DATA_DIR")
+            ?? DataDirectory.defaultPath(environment: allEnvironment())
+    }
+
     /// Opens the database that the options or the environment name.
     func open(_ purpose: EmbeddedCluster.Purpose) throws -> OpenDatabase {
         if let url = database ?? environment("LEITSTAND_DATABASE_URL") {
@@ -25,9 +31,6 @@ struct DatabaseOptions: ParsableArguments {
                 ownerConnectionInfo: url, runtimeConnectionInfo: url, takesRuntimeRole: true,
                 cluster: nil)
         }
-        let directory =
-            dataDir ?? environment("LEITSTAND_DATA_DIR")
-            ?? DataDirectory.defaultPath(environment: allEnvironment())
         let cluster = try EmbeddedCluster.open(
             dataDirectory: directory, purpose: purpose, durability: .durable,
             progress: { printError("\($0)") })

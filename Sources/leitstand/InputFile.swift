@@ -35,6 +35,17 @@ final class InputFile {
             }, isBroken: { self.isBroken })
     }
 
+    /// All of it, for what is small.
+    func contents(bytesMax: Int) throws -> [UInt8] {
+        guard byteCount <= bytesMax else {
+            throw ValidationError("the file has more than \(bytesMax) bytes")
+        }
+        var contents: [UInt8] = []
+        while let piece = read() { contents += piece }
+        guard !isBroken else { throw ValidationError("the file could not be read to its end") }
+        return contents
+    }
+
     private func read() -> [UInt8]? {
         guard !isBroken else { return nil }
         let piece = [UInt8](unsafeUninitializedCapacity: Self.pieceBytes) { buffer, count in

@@ -40,7 +40,8 @@ final class LoopUnit {
     ) {
         let api = API(
             on: loop, database: database, lanes: lanes, replayWindow: settings.replayWindow,
-            stallTimeMax: settings.limits.stallTimeMax, logger: logger)
+            stallTimeMax: settings.limits.stallTimeMax,
+            signingKeyFile: settings.signingKeyFile, logger: logger)
         self.api = api
         self.logger = logger
         server = Server(responder: api, limits: settings.limits) { [unowned api] in

@@ -78,6 +78,7 @@ struct Serve: AsyncParsableCommand {
     var streamSendBufferBytes: Int?
     @Option(help: "trace, debug, info, warning or error (LEITSTAND_LOG_LEVEL).")
     var logLevel: String?
+    @OptionGroup var signing: SigningOptions
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
@@ -107,6 +108,7 @@ struct Serve: AsyncParsableCommand {
                 ?? ["127.0.0.1:8080"]
         }
         settings.places = try places.map { try place($0, tls: tls) }
+        settings.signingKeyFile = signing.file(beside: database)
 
         let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         settings.loops = try number(loops, "loops", "LEITSTAND_LOOPS", 1...64) ?? min(cores, 8)

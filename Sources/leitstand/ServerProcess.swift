@@ -15,6 +15,7 @@ struct ServerSettings: Sendable {
     /// How many positions back a live stream may resume.
     var replayWindow: Int64 = 100_000
     var drainTime: Duration = .seconds(10)
+    var signingKeyFile = ""
 }
 
 /// Wires the parts of a running server, keeps house, and takes them down in order.

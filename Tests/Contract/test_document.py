@@ -74,7 +74,7 @@ def test_there_are_examples_of_every_shared_schema_and_parameter() -> None:
     components = DOCUMENT["components"]
     # These are shown where they are used.
     bare = [name for name, schema in components["schemas"].items() if "examples" not in schema]
-    assert bare == ["HoldConflict", "TokenInput", "AlarmConflict"]
+    assert bare == ["ReportConflict", "HoldConflict", "TokenInput", "AlarmConflict"]
     assert [
         name for name, parameter in components["parameters"].items() if "example" not in parameter
     ] == []

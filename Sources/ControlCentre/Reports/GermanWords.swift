@@ -1,0 +1,206 @@
+// What the product's words are called on a German page; see the table of words in the contract.
+
+extension Dimension {
+    public var german: String {
+        switch self {
+        case .month: "Monat"
+        case .week: "Kalenderwoche"
+        case .day: "Tag"
+        case .hourOfDay: "Stunde"
+        case .weekday: "Wochentag"
+        case .site: "Standort"
+        case .area: "Bereich"
+        case .monitored: "Videoüberwachter Bereich"
+        case .camera: "Kamera"
+        case .category: "Einordnung"
+        case .subcategory: "Untergruppe"
+        case .source: "Erkennungsweg"
+        case .pattern: "Verhaltensmuster"
+        case .model: "Modellversion"
+        case .rule: "Regelversion"
+        case .precinct: "Polizeirevier"
+        case .operatingMode: "Betriebsart"
+        case .dismissalReason: "Verwerfungsgrund"
+        case .outcome: "Ergebnis"
+        case .late: "Verspätet eingegangen"
+        case .immediate: "Sofortige Intervention"
+        }
+    }
+
+    /// What a value of it is called; nil where the value is a name or a number itself.
+    public func german(of value: String) -> String? {
+        switch self {
+        case .month, .week, .day: German.calendarKey(value)
+        case .hourOfDay: Int(value).map { "\($0) bis \($0 + 1) Uhr" }
+        case .weekday: Self.weekdays[value]
+        case .monitored, .late, .immediate: value == "true" ? "ja" : value == "false" ? "nein" : nil
+        case .category: Category(rawValue: value)?.german
+        case .subcategory: Subcategory(rawValue: value)?.german
+        case .source: RecognitionSource(rawValue: value)?.german
+        case .pattern: BehaviourPattern(rawValue: value)?.german
+        case .operatingMode: OperatingMode(rawValue: value)?.german
+        case .dismissalReason: DismissalReason(rawValue: value)?.german
+        case .outcome: IncidentOutcome(rawValue: value)?.german
+        case .site, .area, .camera, .model, .rule, .precinct: nil
+        }
+    }
+
+    private static let weekdays = [
+        "mon": "Montag", "tue": "Dienstag", "wed": "Mittwoch", "thu": "Donnerstag",
+        "fri": "Freitag", "sat": "Samstag", "sun": "Sonntag",
+    ]
+}
+
+extension Measure {
+    public var german: String {
+        switch self {
+        case .count: "Anzahl"
+        case .known: "Eintreffen bekannt"
+        case .missing: "Eintreffen nicht bekannt"
+        case .median: "Median"
+        case .percentile90: "90. Perzentil"
+        case .mean: "Mittelwert"
+        }
+    }
+}
+
+extension PeriodComparison {
+    public var german: String {
+        switch self {
+        case .previousSamePeriod: "gleicher Vorjahreszeitraum"
+        case .previousFullYear: "gesamtes Vorjahr"
+        }
+    }
+}
+
+extension RecordingState {
+    public var german: String {
+        switch self {
+        case .complete: "vollständig erfasst"
+        case .partial: "teilweise erfasst"
+        case .notRecorded: "nicht erfasst"
+        }
+    }
+}
+
+extension Category {
+    public var german: String {
+        switch self {
+        case .criminalOffence: "Verdacht einer Straftat"
+        case .administrativeOffence: "Ordnungswidrigkeit"
+        case .hazardPrevention: "Gefahrenabwehr/sonstiges"
+        }
+    }
+}
+
+extension Subcategory {
+    public var german: String {
+        switch self {
+        case .bodilyHarm: "Körperverletzung"
+        case .brawl: "Schlägerei"
+        case .threat: "Bedrohung"
+        case .robbery: "Raub"
+        case .theft: "Diebstahl"
+        case .propertyDamage: "Sachbeschädigung"
+        case .narcotics: "Betäubungsmittel"
+        case .sexualOffence: "Sexualdelikt"
+        case .weaponsOffence: "Verstoß gegen das Waffengesetz"
+        case .resistance: "Widerstand"
+        case .insult: "Beleidigung"
+        case .trespass: "Hausfriedensbruch"
+        case .noise: "Lärm"
+        case .publicUrination: "Urinieren in der Öffentlichkeit"
+        case .littering: "Verunreinigung"
+        case .alcoholBan: "Verstoß gegen ein Alkoholverbot"
+        case .trafficOffence: "Verkehrsordnungswidrigkeit"
+        case .begging: "Betteln"
+        case .nuisance: "Belästigung"
+        case .drunk: "betrunkene Person"
+        case .medical: "medizinischer Notfall"
+        case .helplessPerson: "hilflose Person"
+        case .missingPerson: "vermisste Person"
+        case .selfHarm: "Selbstgefährdung"
+        case .quarrel: "Streit"
+        case .crowd: "Menschenansammlung"
+        case .fire: "Brand"
+        case .trafficHazard: "Gefahr im Straßenverkehr"
+        case .suspiciousObject: "verdächtiger Gegenstand"
+        case .other: "sonstiges"
+        }
+    }
+}
+
+extension RecognitionSource {
+    public var german: String {
+        switch self {
+        case .automatic: "automatisch"
+        case .observer: "Videobeobachtung"
+        case .reported: "Meldung"
+        }
+    }
+}
+
+extension BehaviourPattern {
+    public var german: String {
+        switch self {
+        case .lying: "Liegen"
+        case .falling: "Fallen"
+        case .staggering: "Taumeln"
+        case .kicking: "Treten"
+        case .hitting: "Schlagen"
+        case .pushing: "Schubsen"
+        case .jostling: "Anrempeln"
+        case .aggressivePosture: "aggressive Körperhaltung"
+        case .defensivePosture: "defensive Körperhaltung"
+        case .fighting: "Kampf"
+        case .robbery: "Raub"
+        case .vandalism: "Sachbeschädigung"
+        case .weapon: "Waffe"
+        }
+    }
+}
+
+extension OperatingMode {
+    public var german: String {
+        switch self {
+        case .production: "Echtbetrieb"
+        case .parallel: "Parallelbetrieb"
+        case .exercise: "Übung"
+        case .training: "Training"
+        }
+    }
+}
+
+extension DismissalReason {
+    public var german: String {
+        switch self {
+        case .play: "Spiel"
+        case .embrace: "Umarmung"
+        case .crowd: "Gedränge"
+        case .sport: "Sport"
+        case .weather: "Witterung"
+        case .animal: "Tier"
+        case .technical: "technisch"
+        case .other: "sonstiges"
+        }
+    }
+}
+
+extension IncidentOutcome {
+    public var german: String {
+        switch self {
+        case .proceedings: "Strafverfahren"
+        case .fineProceedings: "Bußgeldverfahren"
+        case .arrest: "Festnahme"
+        case .custody: "Gewahrsam"
+        case .identityCheck: "Identitätsfeststellung"
+        case .removalOrder: "Platzverweis"
+        case .warning: "Verwarnung"
+        case .medicalAid: "medizinische Hilfe"
+        case .recordingsSecured: "Aufnahmen gesichert"
+        case .handedOver: "Abgabe an andere Stelle"
+        case .other: "sonstiges"
+        case .none: "ohne Ergebnis"
+        }
+    }
+}

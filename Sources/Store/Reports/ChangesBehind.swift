@@ -1,0 +1,76 @@
+import ControlCentre
+import PostgreSQL
+
+/// A row of the journal by which a figure is another than it was.
+public struct ChangeBehind: Sendable, Hashable {
+    /// 0: the period itself; from 1 on the comparisons in their order.
+    public let part: Int
+    /// Of the cell; nil: of what is left out.
+    public let keys: [String?]?
+    public let position: Int64
+    public let event: String
+    public let subject: String
+
+    /// Of one figure; more is not read by a person.
+    static let rowsMax = 10_000
+}
+
+/// A source whose figures change with rows of the journal only.
+protocol JournaledSource: FigureSource {
+    /// Which rows of the journal, known after one position and up to another, have changed figures:
+    /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax`.
+    ///
+    /// - Parameter leftOut: of what the metric leaves out, which has no groups.
+    func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
+    ) -> Statement
+}
+
+extension Database {
+    /// Which rows of the journal stand behind what the answer to a question is at one position and
+    /// was at an earlier one; none of metrics that are not counted from it.
+    public func changes(
+        behind question: StatisticsQuestion, after: Int64, upTo: Int64
+    ) async throws(StoreError) -> [ChangeBehind] {
+        guard let source = question.metric.source(of: question) as? any JournaledSource else {
+            return []
+        }
+        let frame = QuestionFrame(question, source: source)
+        do throws(PostgreSQLError) {
+            return try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                let spans = try LedgerSpan.all(
+                    try await connection.execute([frame.spans(known: upTo)])[0])
+                let results = try await connection.execute(
+                    [false, true].map {
+                        source.changes(
+                            of: spans, by: question.groups, leftOut: $0, after: after, upTo: upTo)
+                    })
+                return try ChangeBehind.all(results[0], keyCount: question.groups.count)
+                    + ChangeBehind.all(results[1], keyCount: nil)
+            }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+}
+
+extension ChangeBehind {
+    /// - Parameter keyCount: nil: of what is left out.
+    fileprivate static func all(_ rows: QueryResult, keyCount: Int?) throws(PostgreSQLError)
+        -> [ChangeBehind]
+    {
+        var changes: [ChangeBehind] = []
+        let count = keyCount ?? 0
+        for row in 0..<rows.rowCount {
+            var keys: [String?] = []
+            for column in 0..<count { keys.append(try rows.textIfPresent(row, 1 + column)) }
+            changes.append(
+                ChangeBehind(
+                    part: Int(try rows.int32(row, 0)), keys: keyCount == nil ? nil : keys,
+                    position: try rows.int64(row, count + 1),
+                    event: try rows.text(row, count + 2), subject: try rows.text(row, count + 3)))
+        }
+        return changes
+    }
+}
