@@ -6,7 +6,8 @@ import Testing
     private static let recorded = [
         "journal", "positions", "remarks", "verdicts", "detections", "detections_default",
         "detections_20261124", "incident_ledger", "intervention_ledger",
-        "camera_periods", "area_periods", "pattern_periods",
+        "camera_periods", "area_periods", "pattern_periods", "reports", "report_keys",
+        "report_releases",
     ]
 
     @Test(arguments: recorded)
