@@ -1,4 +1,5 @@
 import ControlCentre
+import JSON
 import PostgreSQL
 import TestSupport
 import Testing
@@ -364,6 +365,41 @@ import Testing
             let after = try await instance.run { try await $0.journalHead() }
             #expect(after == before)
             #expect(try await database.number("SELECT count(*) FROM remarks") == 0)
+        }
+    }
+
+    @Test func `name whoever took them, whatever else people have written`() async throws {
+        try await withAlarms(1) { database, instance, site, alarms in
+            let name = #"Platz "1""#
+            let token = NewToken(
+                name: name, role: .observer, site: site.id, node: nil, expiresAt: nil)
+            let outcome = try await instance.run { database in
+                try await database.createToken(token, by: nil, at: .now())
+            }
+            guard case .created(let document, _) = outcome else {
+                throw NotStored(outcome: "\(outcome)")
+            }
+            let id = try #require(TokenID(try text(document, "id")))
+            let author = Author(token: id, role: .observer, requestID: "request")
+            // As a reference to a token looks in a document.
+            let position = #"{"token" : "\#(id)"}"#
+            _ = try await database.query(
+                "INSERT INTO observer_positions (site, name, ordinal) VALUES ('mannheim', $1, 1)",
+                .text(position))
+
+            _ = try await take(
+                .assign(position: position, from: nil), on: alarms[0], by: author, in: instance)
+            let result = try await take(
+                .confirm(), on: alarms[0], by: DemonstrationSite.observer(1), in: instance)
+
+            guard case .done(let alarm) = result else { throw NotStored(outcome: "\(result)") }
+            let told = try JSON.parse(alarm)
+            #expect(told["position"] == .string(position))
+            #expect(told["assigned_by"]?["token"] == .string(id.description))
+            #expect(told["assigned_by"]?["name"] == .string(name))
+            // No token of the tests' own author exists.
+            #expect(told["judged_by"]?["name"] == .null)
+            #expect(told["closed_by"] == .null)
         }
     }
 
