@@ -75,6 +75,8 @@ DROP FUNCTION alarm_document(alarms);
 ALTER TABLE alarms
     -- NULL: the site had no rule for the pattern; the product's defaults raised it.
     ADD rule_version integer,
+    -- Of the detection that raised it, in production too. NULL: it was raised before this was kept.
+    ADD raised_by_model text,
     ADD overdue_at timestamptz,
     ADD overdue boolean NOT NULL DEFAULT false,
     -- The id of the group's first alarm: alarms of one area and mode raised within 30 s.
@@ -152,7 +154,7 @@ RETURN json_build_object(
     'camera', alarm.camera,
     'pattern', alarm.pattern,
     'operating_mode', alarm.operating_mode,
-    'model', nullif(alarm.model, ''),
+    'model', coalesce(alarm.raised_by_model, nullif(alarm.model, '')),
     'rule_version', alarm.rule_version,
     'group', alarm.alarm_group,
     -- What clients test instead of the members that it follows from. AlarmFilter has it too.

@@ -103,29 +103,6 @@ CREATE TABLE detection_keys (
 );
 GRANT SELECT ON detection_keys TO leitstand;
 
--- How many detections of which kind retention has deleted, by the hours in which they happened and
--- were received. Append-only: a later run adds rows, and no run counts a detection twice.
-CREATE TABLE deleted_detection_counts (
-    site text NOT NULL,
-    camera uuid NOT NULL,
-    pattern text NOT NULL,
-    operating_mode text NOT NULL,
-    model text NOT NULL,
-    occurred_hour timestamptz NOT NULL,
-    received_hour timestamptz NOT NULL,
-    late boolean NOT NULL,
-    counted_only boolean NOT NULL,
-    -- Whether an alarm took it.
-    alarmed boolean NOT NULL,
-    -- 0: confidence below 0.1; 9: from 0.9.
-    confidence_decile smallint NOT NULL CHECK (confidence_decile BETWEEN 0 AND 9),
-    detections bigint NOT NULL CHECK (detections > 0),
-    change bigint NOT NULL
-);
-GRANT SELECT ON deleted_detection_counts TO leitstand;
-CREATE INDEX deleted_detection_counts_by_hour
-    ON deleted_detection_counts (site, occurred_hour);
-
 -- Up to when retention has deleted what a site's detections were.
 CREATE TABLE retention_marks (
     site text PRIMARY KEY REFERENCES sites,
@@ -133,11 +110,13 @@ CREATE TABLE retention_marks (
 );
 GRANT SELECT ON retention_marks TO leitstand;
 
--- Partitions that are no part of detections any more, until their keys and counts are kept and they
--- are dropped.
+-- Partitions that are no part of detections any more, until their rows are counted, their keys kept
+-- and they are dropped.
 CREATE TABLE retiring_partitions (
     name text PRIMARY KEY,
-    ends_at timestamptz NOT NULL
+    ends_at timestamptz NOT NULL,
+    -- Of the last change that can have written to it.
+    last_position bigint NOT NULL
 );
 
 -- Whether a running hold covers a detection.
@@ -501,8 +480,8 @@ CREATE TYPE due_detections AS (
 -- Copies that no hold covers any more.
 CREATE TYPE deleted_copies AS (copies bigint, hash bytea);
 
--- Keeps keys and counts of what `source` selects or deletes.
-CREATE FUNCTION settle_due_detections(source text, change bigint) RETURNS due_detections
+-- Keeps the keys of what `source` selects or deletes.
+CREATE FUNCTION settle_due_detections(source text) RETURNS due_detections
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     settled due_detections;
@@ -520,15 +499,6 @@ BEGIN
             INSERT INTO detection_keys
             SELECT site, id, occurred_at, content_hash, taken_by, counted_only FROM taken
             ON CONFLICT DO NOTHING
-        ), counts AS (
-            INSERT INTO deleted_detection_counts
-            SELECT site, camera, pattern, operating_mode, model,
-                date_trunc('hour', occurred_at, 'UTC'),
-                date_trunc('hour', received_at, 'UTC'),
-                late, counted_only, taken_by IS NOT NULL,
-                least(floor(confidence * 10), 9)::smallint, count(*), $1
-            FROM taken
-            GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
         ), settled AS (
             SELECT detection_identity(id, occurred_at) AS identity, id, occurred_at,
                 is_held(camera, pattern, occurred_at) AS held
@@ -540,7 +510,7 @@ BEGIN
                 string_agg(identity, '' ORDER BY occurred_at, id) FILTER (WHERE NOT held), '')),
             min(occurred_at), max(occurred_at)
         FROM settled$settling$
-    INTO settled USING change;
+    INTO settled;
     RETURN settled;
 END
 $$;
@@ -607,7 +577,7 @@ BEGIN
     PERFORM copy_remaining(to_regclass(partition.name), NULL, 'infinity');
     FOR site IN EXECUTE format('SELECT DISTINCT site FROM %I ORDER BY 1', partition.name) LOOP
         settled := settle_due_detections(
-            format('SELECT * FROM %I WHERE site = %L', partition.name, site), change);
+            format('SELECT * FROM %I WHERE site = %L', partition.name, site));
         ordinal := ordinal + 1;
         total := total + settled.due;
         PERFORM journal_retention(change, ordinal, site, partition.ends_at, settled, NULL);
@@ -644,7 +614,8 @@ BEGIN
     EXECUTE format(
         'CREATE TRIGGER guarded BEFORE UPDATE OR DELETE ON %I
             FOR EACH ROW EXECUTE FUNCTION guard_detection()', name);
-    INSERT INTO retiring_partitions VALUES (name, ends_at);
+    INSERT INTO retiring_partitions
+    SELECT name, ends_at, coalesce(max(p.position), 0) FROM positions p;
     RETURN true;
 EXCEPTION
     -- Whoever reads detections for so long must not make ingest wait behind us.
@@ -677,8 +648,13 @@ BEGIN
     PERFORM copy_remaining('detections', site, upper);
     settled := settle_due_detections(
         format(
-            'DELETE FROM detections WHERE site = %L AND occurred_at < %L RETURNING *', site, upper),
-        change);
+            'DELETE FROM detections
+            WHERE site = %L AND occurred_at < %L AND was_known(change, %s) RETURNING *',
+            site, upper, counted_position()));
+    -- What is due is not counted yet, and goes in the next run.
+    IF settled.due = 0 THEN
+        RETURN count_detections();
+    END IF;
     PERFORM journal_retention(change, 1, site, upper, settled, NULL);
     PERFORM append_position(change);
     RETURN settled.due;
@@ -761,6 +737,10 @@ BEGIN
     END IF;
     SELECT * INTO partition FROM retiring_partitions ORDER BY name LIMIT 1;
     IF FOUND THEN
+        IF partition.last_position > counted_position() AND count_detections() > 0 THEN
+            -- Its rows are counted once this is committed.
+            RETURN 1;
+        END IF;
         PERFORM pg_advisory_xact_lock(7236004);
         RETURN drop_retiring_partition(partition);
     END IF;
