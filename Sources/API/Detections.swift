@@ -40,6 +40,7 @@ extension API {
     private func post(_ item: JSON, from sender: Sender) async throws -> Response {
         var reader = ObjectReader(item)
         guard let detection = IncomingDetection(&reader, from: sender) else {
+            await count(1, from: sender)
             throw Problem.invalidBody(reader.errors)
         }
         let outcome = try await submit([detection])[0]
@@ -70,6 +71,9 @@ extension API {
             } else {
                 parsed.append(.failure(.invalidBody(reader.errors)))
             }
+        }
+        if detections.count < items.count {
+            await count(items.count - detections.count, from: sender)
         }
         let outcomes = try await submit(detections)
 
@@ -107,6 +111,13 @@ extension API {
             }
         }
         return .json(writer.bytes)
+    }
+
+    /// Counts detections that no lane gets to see, because they are not as described.
+    private func count(_ invalid: Int, from sender: Sender) async {
+        await lanes[0].run { (lane, _) in
+            lane.countRefused(invalid, of: sender.site, for: "body.invalid", at: sender.receivedAt)
+        }
     }
 
     /// Hands each detection to its camera's lane and gathers the outcomes in the order given.
@@ -271,19 +282,6 @@ extension JSONWriter {
         case .refused:
             member("outcome", "refused")
             member("alarm", nil as String?)
-        }
-    }
-}
-
-extension DetectionRefusal {
-    var code: String {
-        switch self {
-        case .unknownCamera: "detection.unknown-camera"
-        case .cameraRemoved: "detection.camera-removed"
-        case .patternNotPermitted: "detection.pattern-not-permitted"
-        case .inFuture: "detection.in-future"
-        case .idReused: "detection.id-reused"
-        case .notStorable: "detection.not-storable"
         }
     }
 }

@@ -262,6 +262,7 @@ extension StatisticsAnswer {
                 writer.member("known_at", knownAt.rfc3339)
                 writer.member("position", position)
                 writer.member("recorded_at", recordedAt?.rfc3339)
+                writer.member("detections_before", detectionsBefore?.rfc3339)
             }
             // PostgreSQL does not tell which release of the time zone database it reads.
             writer.member("tzdata_version", nil as String?)
@@ -348,9 +349,11 @@ extension StatisticsAnswer.Part {
 extension StatisticsAnswer.Cell {
     /// A number, or the state that forbids one; nil where no number exists, as a mean of nothing.
     func value(of measure: Measure) -> MeasuredValue? {
-        switch state {
+        switch state(of: measure) {
         case .complete: tallies.value(of: measure)
-        case .partial, .notRecorded: .state(state)
+        case .partial: .state(.partial)
+        case .notRecorded: .state(.notRecorded)
+        case nil: nil
         }
     }
 
@@ -359,9 +362,13 @@ extension StatisticsAnswer.Cell {
             for measure in measures { writer.member(measure, value(of: measure)) }
         }
         // What is known of a part of the time is worth telling, though it is no figure.
-        guard state == .partial else { return }
+        let isPartial = measures.contains { state(of: $0) == .partial }
+        guard isPartial else { return }
         writer.object("known_part") { writer in
-            for measure in measures { writer.member(measure, tallies.value(of: measure)) }
+            for measure in measures {
+                let isTold = state(of: measure) != nil && state(of: measure) != .notRecorded
+                writer.member(measure, isTold ? tallies.value(of: measure) : nil)
+            }
         }
     }
 }

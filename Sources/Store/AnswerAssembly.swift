@@ -8,6 +8,8 @@ struct AnswerAssembly {
     private let standing: LedgerStanding
     private let spans: [LedgerSpan]
     private let calendar: Dimension?
+    /// All detections recorded before it are counted; nil: none is, or the metric counts none.
+    private var detectionsBefore: Timestamp?
     private var parts: [Part]
 
     private struct Part {
@@ -29,6 +31,11 @@ struct AnswerAssembly {
     }
 
     // MARK: Taking rows
+
+    mutating func takeCounting(_ rows: QueryResult) throws(PostgreSQLError) {
+        guard question.metric.isAutomatic, rows.rowCount > 0 else { return }
+        detectionsBefore = try rows.time(0, 0)
+    }
 
     mutating func takeCalendar(_ rows: QueryResult) throws(PostgreSQLError) {
         for row in 0..<rows.rowCount {
@@ -107,6 +114,7 @@ struct AnswerAssembly {
                     cells.append(
                         StatisticsAnswer.Cell(
                             keys: keys, state: state(of: keys, in: part, spans),
+                            detectionState: detectionState(of: keys, in: part, spans),
                             tallies: part.counts[keys] ?? Tallies()))
                 }
             }
@@ -116,13 +124,17 @@ struct AnswerAssembly {
                     hasOtherLength: spans.contains(where: \.hasOtherLength), cells: cells,
                     total: StatisticsAnswer.Cell(
                         keys: question.groups.map { _ in nil },
-                        state: state(of: nil, in: part, spans), tallies: part.total),
+                        state: state(of: nil, in: part, spans),
+                        detectionState: detectionState(of: nil, in: part, spans),
+                        tallies: part.total),
                     leftOut: part.leftOut))
         }
-        return StatisticsAnswer(
+        var answer = StatisticsAnswer(
             question: question, position: standing.position, recordedAt: standing.recordedAt,
             knownAt: standing.knownAt, period: built[0],
             comparisons: Array(zip(question.comparisons, built.dropFirst())))
+        answer.detectionsBefore = detectionsBefore
+        return answer
     }
 
     /// A group's keys in their order, last "no value" if there is any.
@@ -156,6 +168,25 @@ struct AnswerAssembly {
     /// - Parameter keys: nil: of the total.
     private func state(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan]) -> RecordingState
     {
+        state(of: keys, in: part, spans, until: standing.knownAt)
+    }
+
+    /// The same of what is counted of detections; nil where the keys are none of theirs.
+    private func detectionState(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan])
+        -> RecordingState?
+    {
+        // Whether an alarm was dismissed says nothing of detections.
+        let place = question.groups.firstIndex(of: .dismissalReason)
+        let isOfDismissal = place.map { keys?[$0] != nil } ?? false
+        guard question.metric.isAutomatic, question.filter(.dismissalReason) == nil,
+            !isOfDismissal
+        else { return nil }
+        return state(of: keys, in: part, spans, until: detectionsBefore ?? .epoch)
+    }
+
+    private func state(
+        of keys: [String?]?, in part: Part, _ spans: [LedgerSpan], until: Timestamp
+    ) -> RecordingState {
         var stretches: [SiteID: (from: Timestamp, to: Timestamp)]?
         var sources = question.filter(.source)
         var site: String?
@@ -167,7 +198,8 @@ struct AnswerAssembly {
                 if dimension == .site { site = key }
             }
         }
-        let isAutomatic = sources == [RecognitionSource.automatic.rawValue]
+        let isAutomatic =
+            question.metric.isAutomatic || sources == [RecognitionSource.automatic.rawValue]
         var states: [RecordingState] = []
         for span in spans.map(\.span) where site == nil || site == span.site.description {
             let stretch = stretches == nil ? (span.from, span.to) : stretches?[span.site]
@@ -176,7 +208,7 @@ struct AnswerAssembly {
                 RecordingState(
                     from: stretch.0, to: stretch.1,
                     since: isAutomatic ? span.automaticSince : span.recordedSince,
-                    until: standing.knownAt))
+                    until: until))
         }
         return RecordingState(states) ?? .notRecorded
     }

@@ -25,6 +25,7 @@ extension Metric {
         switch self {
         case .incidents, .incidentsWithImmediateIntervention, .interventions, .arrivalTimes:
             LedgerQuery(question)
+        case .alarmFunnel, .detectionQuality: AlarmQuery(question)
         }
     }
 }

@@ -49,6 +49,8 @@ struct LedgerQuery: FigureSource {
             var arrivals = dispatches
             arrivals.value = "l.arrival_seconds"
             source = arrivals
+        case (.alarmFunnel, _), (.detectionQuality, _):
+            preconditionFailure("a metric of another source")
         }
     }
 

@@ -53,6 +53,9 @@ struct QuestionFrame {
         query.filter("s.id", question.site.map { .text($0) })
         let known = query.bindKnown(position)
         let last = query.bind(.int64(position ?? .max))
+        let automatic =
+            question.metric.isAutomatic
+            ? "earliest.at" : "least(first_alarm.at, first_automatic.at)"
         return Statement(
             """
             SELECT p.part, s.id, s.time_zone,
@@ -65,7 +68,7 @@ struct QuestionFrame {
                 p.upper - p.lower <> asked.upper - asked.lower,
                 least(s.created_at, first_instant(
                     date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone)),
-                least(first_alarm.at, first_automatic.at)
+                \(automatic)
             FROM sites s
             CROSS JOIN LATERAL (
                 SELECT coalesce(\(fromDate)::timestamp, \(fromInstant) AT TIME ZONE s.time_zone)
@@ -103,6 +106,16 @@ struct QuestionFrame {
         case .instant(let instant):
             ("NULL::date", query.bind(.time(instant)) + "::timestamptz")
         }
+    }
+
+    /// Before when all detections were counted at a position; no row: none was.
+    func counting(known position: Int64) -> Statement {
+        Statement(
+            """
+            SELECT r.counted_before FROM detection_runs r JOIN positions p ON p.change = r.change
+            WHERE r.to_position < $1 AND p.position <= $1
+            ORDER BY r.to_position DESC LIMIT 1
+            """, .int64(position))
     }
 
     // MARK: The calendar

@@ -102,10 +102,13 @@ extension Database {
     ) async throws(PostgreSQLError) -> StatisticsOutcome {
         let source = question.metric.source(of: question)
         let frame = QuestionFrame(question, source: source)
-        let spans = try LedgerSpan.all(
-            try await connection.execute([frame.spans(known: standing.position)])[0])
+        let framing = try await connection.execute([
+            frame.spans(known: standing.position), frame.counting(known: standing.position),
+        ])
+        let spans = try LedgerSpan.all(framing[0])
         guard !spans.isEmpty else { return .unknownSite }
         var assembly = AnswerAssembly(question, standing: standing, spans: spans)
+        try assembly.takeCounting(framing[1])
         if let calendar = frame.calendar(of: spans) {
             try assembly.takeCalendar(try await connection.execute([calendar])[0])
         }
@@ -164,6 +167,9 @@ extension Database {
             Statement(
                 """
                 SELECT kind, site, subject, known_position, fact, amount FROM ledger_differences()
+                UNION ALL
+                SELECT kind, site, subject, known_position, fact, amount
+                FROM alarm_ledger_differences()
                 """)
         ])
         do throws(PostgreSQLError) {
@@ -185,7 +191,7 @@ extension Database {
 
 /// A fact of which the ledger has more or less than the journal.
 public struct LedgerDifference: Sendable {
-    /// `incident` or `intervention`.
+    /// `incident`, `intervention`, `alarm`, or `detections` for what a run has counted of a site.
     public let kind: String
     public let site: SiteID
     public let subject: String

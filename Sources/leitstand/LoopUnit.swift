@@ -31,6 +31,12 @@ final class LoopUnit {
     /// How soon rows of the ledger know their positions; until then as-of questions look them up.
     private static let settlingInterval: Duration = .seconds(10)
 
+    /// Detections are counted by the quarter of an hour; this often is looked whether one is over.
+    private static let countingInterval: Duration = .seconds(30)
+
+    /// How many seconds of refused detections a crash can leave uncounted.
+    private static let refusalInterval: Duration = .seconds(10)
+
     /// Accesses are kept for days; this often those are deleted whose time is up.
     private static let expiryInterval: Duration = .seconds(3_600)
 
@@ -89,6 +95,16 @@ final class LoopUnit {
         Task {
             await self.repeatedly("settling the ledger", each: Self.settlingInterval, on: loop) {
                 (database) async throws(StoreError) in try await database.settleLedger()
+            }
+        }
+        Task {
+            await self.repeatedly("counting refusals", each: Self.refusalInterval, on: loop) {
+                (_) async throws(StoreError) in try await self.writeRefusals()
+            }
+        }
+        Task {
+            await self.repeatedly("counting detections", each: Self.countingInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.countDetections()
             }
         }
         Task {
@@ -151,9 +167,22 @@ final class LoopUnit {
         }
     }
 
+    private func writeRefusals() async throws(StoreError) {
+        for lane in api.lanes {
+            try await lane.run { (lane, _) async throws(StoreError) in
+                try await lane.writeRefusals()
+            }
+        }
+    }
+
     func drain(within time: Duration, on loop: isolated EventLoop) async {
         api.isDraining = true
         api.hub.endAll()
         await server.drain(within: time, on: loop)
+        do throws(StoreError) {
+            try await writeRefusals()
+        } catch {
+            logger.warning("the last refused detections are not counted: \(error)")
+        }
     }
 }

@@ -169,7 +169,7 @@ private let hour: Duration = .seconds(3_600)
             #expect(try await count("detection_keys", database) == 2)
             #expect(
                 try await database.number(
-                    "SELECT sum(detections)::bigint FROM deleted_detection_counts") == 2)
+                    "SELECT sum(amount)::bigint FROM detection_ledger") == 2)
             let sums = try await database.query(
                 """
                 SELECT sum((document ->> 'due')::int), sum((document ->> 'deleted')::int),
@@ -265,8 +265,7 @@ private let hour: Duration = .seconds(3_600)
             #expect(try await instance.submit(first) == .duplicate(alarm))
             #expect(
                 try await database.number(
-                    "SELECT sum(detections)::bigint FROM deleted_detection_counts WHERE alarmed")
-                    == 2)
+                    "SELECT sum(amount)::bigint FROM detection_ledger") == 2)
         }
     }
 
@@ -386,7 +385,7 @@ private let hour: Duration = .seconds(3_600)
         "DELETE FROM detections", "DELETE FROM held_detections", "TRUNCATE held_detections",
         "UPDATE held_detections SET confidence = 0", "DELETE FROM evidence_holds",
         "UPDATE evidence_holds SET ends_at = now()", "INSERT INTO held_detections DEFAULT VALUES",
-        "DELETE FROM detection_keys", "DELETE FROM deleted_detection_counts",
+        "DELETE FROM detection_keys", "DELETE FROM detection_ledger",
         "UPDATE retention_marks SET deleted_before = now()", "DELETE FROM labels",
     ])
     func `leave the role that the server works as without the right`(change: String) async throws {

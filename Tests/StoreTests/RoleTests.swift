@@ -6,6 +6,7 @@ import Testing
     private static let recorded = [
         "journal", "positions", "remarks", "verdicts", "detections", "detections_default",
         "detections_20261124", "incident_ledger", "intervention_ledger",
+        "alarm_ledger", "detection_ledger", "detection_runs", "refusal_ledger",
         "camera_periods", "area_periods", "pattern_periods", "reports", "report_keys",
         "report_releases",
     ]

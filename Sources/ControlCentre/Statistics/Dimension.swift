@@ -37,8 +37,9 @@ public enum Dimension: String, Hashable, Sendable, CaseIterable {
         case .category: Category.allCases.map(\.rawValue)
         case .source: RecognitionSource.allCases.map(\.rawValue)
         case .operatingMode: OperatingMode.allCases.map(\.rawValue)
+        case .dismissalReason: DismissalReason.allCases.map(\.rawValue)
         case .month, .week, .day, .site, .area, .camera, .subcategory, .pattern, .model, .rule,
-            .precinct, .dismissalReason, .outcome:
+            .precinct, .outcome:
             nil
         }
     }
@@ -48,10 +49,10 @@ public enum Dimension: String, Hashable, Sendable, CaseIterable {
         if let values { return values.contains(text) }
         return switch self {
         case .area, .camera: UUID(text)?.description == text
+        case .rule: Int32(text).map { $0 > 0 && $0.description == text } ?? false
         case .site: SiteID(text) != nil
         case .subcategory: Subcategory(rawValue: text) != nil
         case .pattern: BehaviourPattern(rawValue: text) != nil
-        case .dismissalReason: DismissalReason(rawValue: text) != nil
         case .outcome: IncidentOutcome(rawValue: text) != nil
         default: (1...200).contains(text.unicodeScalars.count)
         }

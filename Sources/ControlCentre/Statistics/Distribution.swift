@@ -21,6 +21,9 @@ public struct Distribution: Sendable, Hashable {
         counts[value, default: 0] += count
     }
 
+    /// How many cases have that value.
+    public func count(of value: Int64) -> Int64 { counts[value] ?? 0 }
+
     public mutating func add(_ other: Distribution) {
         missing += other.missing
         counts.merge(other.counts, uniquingKeysWith: +)

@@ -2,4 +2,31 @@
 public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     /// What the metric is about, where that is one thing.
     case cases
+
+    /// By the decile of their confidence where that is asked for.
+    case detections
+    case alarms
+
+    // Of the alarms, by their verdict
+    case confirmed
+    case dismissed
+    case unjudged
+
+    // Of the alarms, by what followed
+    case withIncident = "with_incident"
+    case dispatched
+    case arrived
+
+    // Matters, by whether the analysis saw them
+    case detected
+    case missed
+    case notAssessable = "not_assessable"
+
+    // Of those not assessable, by the reason
+    case noPattern = "not_assessable_no_pattern"
+    case notPermitted = "not_assessable_not_permitted"
+    case noCamera = "not_assessable_no_camera"
+    case notAnalysed = "not_assessable_not_analysed"
+    case otherPattern = "not_assessable_other_pattern"
+    case overruled = "not_assessable_overruled"
 }

@@ -4,6 +4,11 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
     case incidentsWithImmediateIntervention = "incidents-with-immediate-intervention"
     case interventions
     case arrivalTimes = "arrival-times"
+    case alarmFunnel = "alarm-funnel"
+    case detectionQuality = "detection-quality"
+
+    /// Whether it is recorded only where detections come in.
+    public var isAutomatic: Bool { self == .alarmFunnel || self == .detectionQuality }
 }
 
 /// Which two instants an arrival time lies between.
@@ -12,24 +17,4 @@ public enum ArrivalClock: String, Hashable, Sendable, CaseIterable {
     case recognition
     /// From each dispatch to its arrival.
     case dispatch
-}
-
-/// What a metric says of a cell.
-public enum Measure: String, Hashable, Sendable, CaseIterable {
-    case count
-    /// How many times are known.
-    case known
-    /// How many are not.
-    case missing
-    case median = "median_seconds"
-    case percentile90 = "percentile_90_seconds"
-    case mean = "mean_seconds"
-
-    /// Whether it is a number of cases, and so a whole one.
-    public var isCount: Bool {
-        switch self {
-        case .count, .known, .missing: true
-        case .median, .percentile90, .mean: false
-        }
-    }
 }

@@ -28,10 +28,12 @@ public struct MetricDefinition: Sendable {
         case .incidentsWithImmediateIntervention: incidentsWithImmediateIntervention
         case .interventions: interventions
         case .arrivalTimes: arrivalTimes
+        case .alarmFunnel: alarmFunnel
+        case .detectionQuality: detectionQuality
         }
     }
 
-    private static let calendar: [Dimension] = [.month, .week, .day, .hourOfDay, .weekday]
+    static let calendar: [Dimension] = [.month, .week, .day, .hourOfDay, .weekday]
     private static let matter: [Dimension] = [
         .site, .area, .monitored, .category, .subcategory, .source, .pattern, .operatingMode,
     ]
@@ -51,7 +53,7 @@ public struct MetricDefinition: Sendable {
         german: "Nur Echtbetrieb, wenn nicht anders gefragt.",
         english: "Production only, unless asked otherwise.")
 
-    private static func counting(german: String, english: String) -> Text {
+    static func counting(german: String, english: String) -> Text {
         Text(
             german: "\(german) \(production.german)", english: "\(english) \(production.english)")
     }

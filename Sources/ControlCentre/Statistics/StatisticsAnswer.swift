@@ -7,6 +7,8 @@ public struct StatisticsAnswer: Sendable {
     public var recordedAt: Timestamp?
     /// The instant up to which anything could be known.
     public var knownAt: Timestamp
+    /// All detections recorded before it are counted; nil: none is yet, or the metric counts none.
+    public var detectionsBefore: Timestamp?
     public var period: Part
     public var comparisons: [(comparison: PeriodComparison, part: Part)]
 
@@ -55,12 +57,23 @@ public struct StatisticsAnswer: Sendable {
         /// In the order of the question's groups; nil: no value.
         public var keys: [String?]
         public var state: RecordingState
+        /// Of what is counted of detections; nil: the cell's keys are none of theirs.
+        public var detectionState: RecordingState?
         public var tallies: Tallies
 
-        public init(keys: [String?], state: RecordingState, tallies: Tallies) {
+        public init(
+            keys: [String?], state: RecordingState, detectionState: RecordingState? = nil,
+            tallies: Tallies
+        ) {
             self.keys = keys
             self.state = state
+            self.detectionState = detectionState
             self.tallies = tallies
+        }
+
+        /// Whether a measure's figure can be told; nil where the cell has none.
+        public func state(of measure: Measure) -> RecordingState? {
+            measure.isOfDetections ? detectionState : state
         }
     }
 

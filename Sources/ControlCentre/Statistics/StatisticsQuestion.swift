@@ -77,6 +77,8 @@ public struct StatisticsQuestion: Sendable {
         case .incidents, .incidentsWithImmediateIntervention: [.retracted]
         case .interventions: [.retracted, .cancelled]
         case .arrivalTimes: clock == .dispatch ? [.retracted, .cancelled] : [.retracted]
+        case .alarmFunnel: [.refused]
+        case .detectionQuality: [.retracted, .refused, .unjudged]
         }
     }
 

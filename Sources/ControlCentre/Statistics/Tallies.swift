@@ -29,6 +29,21 @@ public struct Tallies: Sendable, Hashable {
         case .median: self[.cases].percentile(0.5)
         case .percentile90: self[.cases].percentile(0.9)
         case .mean: self[.cases].mean
+        case .precision: share(of: .confirmed, beside: .dismissed)
+        case .recallEstimate: share(of: .detected, beside: .missed)
+        default:
+            if let decile = measure.decile {
+                Double(self[.detections].count(of: decile))
+            } else {
+                // What is only counted has its tally's name.
+                FigureTally(rawValue: measure.rawValue).map { Double(self[$0].count) }
+            }
         }
+    }
+
+    /// Which part of two tallies together the first is; nil of nothing.
+    private func share(of tally: FigureTally, beside other: FigureTally) -> Double? {
+        let all = self[tally].count + self[other].count
+        return all > 0 ? Double(self[tally].count) / Double(all) : nil
     }
 }

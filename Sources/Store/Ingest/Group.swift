@@ -391,8 +391,8 @@ struct Group {
             for change in decision.changes {
                 writes.add(
                     change, of: part.key, area: part.area, under: part.correlator.rule,
-                    receivedAt: change.before == nil
-                        ? receipt(of: change.after, members, decision) : nil,
+                    raising: change.before == nil
+                        ? raising(change.after, members, decision) : nil,
                     journaledAt: known[change.after.id]?.extendedAt)
             }
         }
@@ -419,16 +419,22 @@ struct Group {
         return held
     }
 
-    /// When the detection reached us that raised the episode; nil when it is not of this group.
-    private func receipt(
-        of episode: Episode, _ members: [Resolved], _ decision: CorrelationDecision
-    ) -> Timestamp? {
+    /// The detection that raised the episode, of several at once the first that reached us; nil
+    /// when it is not of this group.
+    private func raising(
+        _ episode: Episode, _ members: [Resolved], _ decision: CorrelationDecision
+    ) -> Writes.Raising? {
         zip(members, decision.outcomes)
-            .filter { $1 == .joined(episode.id) }
-            .map { member, _ in detection(member) }
-            .filter { $0.effectiveAt == episode.raisedAt }
-            .map(\.receivedAt)
-            .min()
+            .filter { member, outcome in
+                outcome == .joined(episode.id)
+                    && detection(member).effectiveAt == episode.raisedAt
+            }
+            .map { member, _ in
+                Writes.Raising(
+                    receivedAt: item(member.index).receivedAt,
+                    model: member.model.isEmpty ? nil : member.model)
+            }
+            .min { $0.receivedAt < $1.receivedAt }
     }
 
     private mutating func settleDuplicates(_ existing: QueryResult) throws(PostgreSQLError) {

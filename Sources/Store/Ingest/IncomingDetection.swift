@@ -67,3 +67,17 @@ public enum DetectionRefusal: Sendable, Hashable {
     /// PostgreSQL refuses to store it, for the reason given.
     case notStorable(String)
 }
+
+extension DetectionRefusal {
+    /// Names the reason for programs, in problems and in the statistics.
+    public var code: String {
+        switch self {
+        case .unknownCamera: "detection.unknown-camera"
+        case .cameraRemoved: "detection.camera-removed"
+        case .patternNotPermitted: "detection.pattern-not-permitted"
+        case .inFuture: "detection.in-future"
+        case .idReused: "detection.id-reused"
+        case .notStorable: "detection.not-storable"
+        }
+    }
+}

@@ -19,6 +19,7 @@ public final class IngestLane {
     private var waiting: [Submission] = []
     private var waitingCount = 0
     private var isRunning = false
+    private var refusals = RefusalCounts()
 
     /// Detections of one transaction at most, unless a single submission has more.
     public static let groupMax = 1_024
@@ -82,6 +83,34 @@ public final class IngestLane {
         return try outcome.get()
     }
 
+    /// Counts detections that were turned away before they came here.
+    public func countRefused(_ count: Int, of site: SiteID, for code: String, at instant: Timestamp)
+    {
+        refusals.add(Int64(count), of: site, for: code, at: instant)
+    }
+
+    /// Writes down how many detections were refused since the last time; to be called every few
+    /// seconds, and at the end.
+    public func writeRefusals() async throws(StoreError) {
+        guard !refusals.isEmpty else { return }
+        let written = refusals
+        refusals = RefusalCounts()
+        do throws(PostgreSQLError) {
+            let results = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute([
+                    Database.begin, Database.nextChange, written.insert, Database.appendPosition,
+                    Database.commit,
+                ])
+            }
+            try QueryResult.requireCommit(results[results.count - 1])
+            committed()
+        } catch {
+            refusals.add(written)
+            throw StoreError(error)
+        }
+    }
+
     private func run() async {
         while !waiting.isEmpty {
             let submissions = takeGroup()
@@ -90,6 +119,11 @@ public final class IngestLane {
             do throws(StoreError) {
                 let outcomes = try await commit(items[...])
                 observe?(.committed(detections: items.count, in: .now - started))
+                for (item, outcome) in zip(items, outcomes) {
+                    if case .refused(let refusal) = outcome {
+                        refusals.add(of: item.site, for: refusal.code, at: item.receivedAt)
+                    }
+                }
                 var start = 0
                 for submission in submissions {
                     let end = start + submission.detections.count

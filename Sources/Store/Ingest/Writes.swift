@@ -15,6 +15,13 @@ struct Writes {
     /// How often `alarm.extended` is journaled per alarm at most.
     private static let extensionInterval: Duration = .seconds(1)
 
+    /// What an alarm keeps of the detection that raised it.
+    struct Raising {
+        let receivedAt: Timestamp
+        /// Nil: neither the detection nor its node names one.
+        let model: String?
+    }
+
     private struct Detections {
         var site: [String?] = []
         var id: [PostgreSQLUUID?] = []
@@ -38,6 +45,7 @@ struct Writes {
         var key: [CorrelationKey] = []
         var area: [PostgreSQLUUID?] = []
         var receivedAt: [Int64?] = []
+        var raisedByModel: [String?] = []
         var episode: [Episode] = []
         var rule: [CorrelationRule] = []
         var extendedAt: [Int64?] = []
@@ -87,11 +95,11 @@ struct Writes {
     }
 
     /// - Parameters:
-    ///   - receivedAt: when the raising detection reached us; nil for a known alarm.
+    ///   - raising: the detection that raised it; nil for a known alarm.
     ///   - journaledAt: when `alarm.extended` was last journaled; nil for a new alarm.
     mutating func add(
         _ change: EpisodeChange, of key: CorrelationKey, area: AreaID,
-        under rule: CorrelationRule, receivedAt: Timestamp?, journaledAt: Timestamp?
+        under rule: CorrelationRule, raising: Raising?, journaledAt: Timestamp?
     ) {
         let isNew = change.before == nil
         let isCleared = change.events.contains(.cleared)
@@ -118,7 +126,8 @@ struct Writes {
         var rows = isNew ? raised : moved
         rows.key.append(key)
         rows.area.append(PostgreSQLUUID(area.uuid))
-        rows.receivedAt.append(receivedAt?.microsecondsSinceEpoch)
+        rows.receivedAt.append(raising?.receivedAt.microsecondsSinceEpoch)
+        rows.raisedByModel.append(raising?.model)
         rows.episode.append(change.after)
         rows.rule.append(rule)
         rows.extendedAt.append(
@@ -204,22 +213,23 @@ struct Writes {
             INSERT INTO alarms (id, started_at, last_detection_at, cleared_at, detection_count,
                 max_confidence, site, camera, pattern, operating_mode, model, area, received_at,
                 raised_at, late, extended_at, priority, rule_version, condition, quiet,
-                clears_after)
+                clears_after, raised_by_model)
             SELECT r.id, r.started_at, r.last_detection_at, r.cleared_at, r.detection_count,
                 r.max_confidence, r.site, r.camera, r.pattern, r.operating_mode, r.model, r.area,
                 r.received_at, r.raised_at, r.late, r.extended_at, r.priority, r.rule_version,
                 CASE WHEN r.cleared_at IS NULL THEN 'active' ELSE 'cleared' END,
                 r.quiet * interval '1 microsecond',
-                r.last_detection_at + (r.quiet + r.allowance) * interval '1 microsecond'
+                r.last_detection_at + (r.quiet + r.allowance) * interval '1 microsecond',
+                r.raised_by_model
             FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[],
                     $5::bigint[], $6::float8[], $7::text[], $8::uuid[], $9::text[], $10::text[],
                     $11::text[], $12::uuid[], $13::timestamptz[], $14::timestamptz[],
                     $15::boolean[], $16::timestamptz[], $17::text[], $18::bigint[],
-                    $19::bigint[], $20::bigint[])
+                    $19::bigint[], $20::bigint[], $21::text[])
                 AS r (id, started_at, last_detection_at, cleared_at, detection_count,
                     max_confidence, site, camera, pattern, operating_mode, model, area,
                     received_at, raised_at, late, extended_at, priority, rule_version, quiet,
-                    allowance)
+                    allowance, raised_by_model)
             """,
             parameters: episodeColumns(raised) + [
                 .texts(raised.key.map(\.site.description)),
@@ -239,6 +249,7 @@ struct Writes {
                 .int64s(raised.rule.map { $0.version.map { Int64($0) } }),
                 .int64s(raised.episode.map(\.quiet.microseconds)),
                 .int64s(raised.rule.map(\.arrivalAllowance.microseconds)),
+                .texts(raised.raisedByModel),
             ])
     }
 

@@ -1,0 +1,65 @@
+/// What a metric says of a cell.
+public enum Measure: String, Hashable, Sendable, CaseIterable {
+    case count
+    /// How many times are known.
+    case known
+    /// How many are not.
+    case missing
+    case median = "median_seconds"
+    case percentile90 = "percentile_90_seconds"
+    case mean = "mean_seconds"
+
+    case detections
+    case alarms
+    case confirmed
+    case dismissed
+    case unjudged
+    case withIncident = "with_incident"
+    case dispatched
+    case arrived
+
+    /// Confirmed alarms among those that were judged.
+    case precision
+    case detected
+    case missed
+    /// Detected matters among those that had to be detected.
+    case recallEstimate = "recall_estimate"
+    case notAssessable = "not_assessable"
+    case noPattern = "not_assessable_no_pattern"
+    case notPermitted = "not_assessable_not_permitted"
+    case noCamera = "not_assessable_no_camera"
+    case notAnalysed = "not_assessable_not_analysed"
+    case otherPattern = "not_assessable_other_pattern"
+    case overruled = "not_assessable_overruled"
+
+    // Detections by the decile of their confidence: 0 is below 0.1, 9 from 0.9 on
+    case decile0 = "detections_decile_0"
+    case decile1 = "detections_decile_1"
+    case decile2 = "detections_decile_2"
+    case decile3 = "detections_decile_3"
+    case decile4 = "detections_decile_4"
+    case decile5 = "detections_decile_5"
+    case decile6 = "detections_decile_6"
+    case decile7 = "detections_decile_7"
+    case decile8 = "detections_decile_8"
+    case decile9 = "detections_decile_9"
+
+    public static let deciles: [Measure] = [
+        .decile0, .decile1, .decile2, .decile3, .decile4, .decile5, .decile6, .decile7, .decile8,
+        .decile9,
+    ]
+
+    /// Whether it is a number of cases, and so a whole one.
+    public var isCount: Bool {
+        switch self {
+        case .median, .percentile90, .mean, .precision, .recallEstimate: false
+        default: true
+        }
+    }
+
+    /// Whether it is of detections, which are counted a while after they were received.
+    public var isOfDetections: Bool { self == .detections || decile != nil }
+
+    /// Which decile of confidence it is of; nil: of all.
+    var decile: Int64? { Self.deciles.firstIndex(of: self).map { Int64($0) } }
+}

@@ -1,0 +1,404 @@
+import ControlCentre
+import JSON
+import PostgreSQL
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// Figures of detections, alarms and what became of them.
+@Suite(.timeLimit(.minutes(2))) struct `Figures of the analysis` {
+    private let author = DemonstrationSite.observer(1)
+
+    // MARK: Doing
+
+    private func withSite(
+        _ body: (TestDatabase, Instance, DemonstrationSite) async throws -> Void
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            try await body(
+                database, instance, try await DemonstrationSite(in: instance, cameras: 2))
+        }
+    }
+
+    private func instant(_ text: String) throws -> Timestamp {
+        try #require(Timestamp(rfc3339: text))
+    }
+
+    private func raise(
+        at text: String, _ pattern: BehaviourPattern = .hitting, confidence: Double = 0.95,
+        mode: OperatingMode? = nil, receivedAt: String? = nil, _ site: DemonstrationSite,
+        _ instance: Instance
+    ) async throws -> AlarmID {
+        let outcome = try await instance.submit(
+            site.detection(
+                pattern: pattern, mode: mode, confidence: confidence, at: try instant(text),
+                receivedAt: try receivedAt.map { try instant($0) }))
+        guard case .created(let alarm?) = outcome else { throw NotStored(outcome: "\(outcome)") }
+        return alarm
+    }
+
+    private func judge(_ alarm: AlarmID, _ step: AlarmStep, _ instance: Instance) async throws {
+        let result = try await instance.run { database in
+            try await database.apply(
+                step, note: nil, to: alarm, only: nil, by: author, at: .now())
+        }
+        guard case .done = result else { throw NotStored(outcome: "\(result)") }
+    }
+
+    private func record(
+        _ alarm: AlarmID, _ instance: Instance
+    ) async throws -> IncidentID {
+        var new = NewIncident(category: .criminalOffence)
+        new.alarms = [alarm]
+        let wanted = new
+        return try await instance.run { database in
+            try await database.createIncident(wanted, by: author, at: .now()).stored().id()
+        }
+    }
+
+    private func retract(_ incident: IncidentID, _ instance: Instance) async throws {
+        let result = try await instance.run { database in
+            try await database.retractIncident(
+                incident, only: nil, reason: "Doppelt", by: author, at: .now())
+        }
+        guard case .done = result else { throw NotStored(outcome: "\(result)") }
+    }
+
+    private func send(
+        to incident: IncidentID, at text: String, _ instance: Instance
+    ) async throws -> InterventionID {
+        var new = NewIntervention(incident: incident, immediate: true)
+        new.dispatchedAt = try instant(text)
+        let wanted = new
+        let result = try await instance.run { database in
+            try await database.createIntervention(wanted, only: nil, by: author, at: .now())
+        }
+        guard case .done(let stored) = result else { throw NotStored(outcome: "\(result)") }
+        return try stored.id()
+    }
+
+    private func take(
+        _ step: InterventionStep, on intervention: InterventionID, _ instance: Instance
+    ) async throws {
+        let result = try await instance.run { database in
+            try await database.apply(
+                step, reason: nil, to: intervention, only: nil, by: author, at: .now())
+        }
+        guard case .done = result else { throw NotStored(outcome: "\(result)") }
+    }
+
+    private func countDetections(_ database: TestDatabase) async throws {
+        try await database.queryAsRuntime("SELECT count_detections()")
+    }
+
+    // MARK: Asking
+
+    private func question(_ metric: Metric, by groups: [Dimension] = []) throws
+        -> StatisticsQuestion
+    {
+        var question = StatisticsQuestion(
+            metric: metric, from: .date(try #require(LocalDate("2026-02-01"))),
+            to: .date(try #require(LocalDate("2026-04-01"))))
+        question.groups = groups
+        return question
+    }
+
+    private func ask(_ question: StatisticsQuestion, _ instance: Instance) async throws
+        -> StatisticsAnswer
+    {
+        let outcome = try await instance.run { database in
+            try await database.answer(question, at: .now())
+        }
+        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
+        return answer
+    }
+
+    private static let stages: [Measure] = MetricDefinition.current(of: .alarmFunnel).measures
+
+    /// The stages of the funnel, from detections to arrivals.
+    private func stages(_ cell: StatisticsAnswer.Cell) -> [Double?] {
+        Self.stages.map { cell.tallies.number(of: $0) }
+    }
+
+    private func stages(_ part: StatisticsAnswer.Part) -> [String?: [Double?]] {
+        Dictionary(uniqueKeysWithValues: part.cells.map { ($0.keys[0], stages($0)) })
+    }
+
+    private func expectAgreement(_ instance: Instance) async throws {
+        let differences = try await instance.run { try await $0.ledgerDifferences() }
+        #expect(differences.isEmpty, "\(differences)")
+    }
+
+    // MARK: The funnel
+
+    @Test func `narrow from detections to arrivals, each on the day of the raise`() async throws {
+        try await withSite { database, instance, site in
+            // February: three detections make one alarm, of which one is below its threshold.
+            let confirmed = try await raise(at: "2026-02-28T22:59:50Z", site, instance)
+            for (second, confidence) in [(5, 0.3), (9, 0.9)] {
+                _ = try await instance.submit(
+                    site.detection(
+                        confidence: confidence,
+                        at: try instant("2026-02-28T22:59:50Z") + .seconds(second)))
+            }
+            // March, which begins in Mannheim at 23:00 UTC: one dismissed, one unjudged and late.
+            let dismissed = try await raise(
+                at: "2026-02-28T23:00:30Z", .kicking, confidence: 0.55, site, instance)
+            _ = try await raise(
+                at: "2026-03-10T12:00:00Z", receivedAt: "2026-03-10T14:00:00Z", site, instance)
+            _ = try await raise(at: "2026-03-11T12:00:00Z", mode: .parallel, site, instance)
+            try await judge(dismissed, .dismiss(.play, note: nil), instance)
+            try await judge(confirmed, .confirm(note: nil), instance)
+            let incident = try await record(confirmed, instance)
+            let sent = try await send(to: incident, at: "2026-03-01T06:00:00Z", instance)
+            try await take(
+                .arrive(
+                    Intervention.Arrival(at: try instant("2026-03-01T06:05:00Z"), source: .keyed),
+                    isExplained: true), on: sent, instance)
+            try await countDetections(database)
+
+            let answer = try await ask(question(.alarmFunnel, by: [.month]), instance)
+
+            #expect(
+                stages(answer.period) == [
+                    "2026-02": [3, 1, 1, 0, 0, 1, 1, 1], "2026-03": [2, 2, 0, 1, 1, 0, 0, 0],
+                ])
+            #expect(stages(answer.period.total) == [5, 3, 1, 1, 1, 1, 1, 1])
+            #expect(answer.period.leftOut.operatingModes == ["parallel": 1])
+            #expect(answer.period.leftOut[.refused] == 0)
+            #expect(answer.period.leftOut[.unjudged] == nil)
+            let total = answer.period.total
+            #expect(total.state(of: .alarms) == .partial)
+            #expect(total.state(of: .detections) == .partial)
+
+            let reasons = try await ask(
+                question(.alarmFunnel, by: [.dismissalReason, .late]), instance)
+            let told = reasons.period.cells.filter { stages($0) != Array(repeating: 0, count: 8) }
+            #expect(
+                told.map(\.keys) == [["play", "false"], [nil, "true"], [nil, "false"]])
+            #expect(
+                told.map { stages($0) } == [
+                    [0, 1, 0, 1, 0, 0, 0, 0], [1, 1, 0, 0, 1, 0, 0, 0], [4, 1, 1, 0, 0, 1, 1, 1],
+                ])
+            #expect(told.map { $0.state(of: .detections) } == [nil, .partial, .partial])
+            let models = try await ask(question(.alarmFunnel, by: [.model, .pattern]), instance)
+            #expect(models.period.cells.map(\.keys) == [["v1", "hitting"], ["v1", "kicking"]])
+            try await expectAgreement(instance)
+        }
+    }
+
+    @Test func `move no other month when a verdict changes, and keep what was known before`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let february = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            let march = try await raise(at: "2026-03-10T12:00:00Z", site, instance)
+            try await judge(february, .dismiss(.sport, note: nil), instance)
+            try await judge(march, .confirm(note: nil), instance)
+            var question = try question(.alarmFunnel, by: [.month])
+            let before = try await ask(question, instance)
+
+            try await judge(february, .confirm(note: nil), instance)
+            // Whoever says the same again changes nothing that counts.
+            let rows = try await database.number("SELECT count(*) FROM alarm_ledger")
+            try await judge(february, .comment(text: "Noch einmal gesehen"), instance)
+            #expect(try await database.number("SELECT count(*) FROM alarm_ledger") == rows)
+
+            let after = try await ask(question, instance)
+            question.asOf = before.recordedAt
+            let again = try await ask(question, instance)
+            #expect(
+                stages(after.period) == [
+                    "2026-02": [0, 1, 1, 0, 0, 0, 0, 0], "2026-03": [0, 1, 1, 0, 0, 0, 0, 0],
+                ])
+            #expect(stages(before.period)["2026-02"] == [0, 1, 0, 1, 0, 0, 0, 0])
+            #expect(stages(again.period) == stages(before.period))
+            try await expectAgreement(instance)
+        }
+    }
+
+    @Test func `take a stage back with a retracted matter or a recalled unit`() async throws {
+        try await withSite { _, instance, site in
+            let alarm = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            let incident = try await record(alarm, instance)
+            let sent = try await send(to: incident, at: "2026-02-10T12:10:00Z", instance)
+            let question = try question(.alarmFunnel)
+            #expect(
+                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 1, 0])
+
+            try await take(.cancel, on: sent, instance)
+            #expect(
+                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 0, 0])
+
+            _ = try await send(to: incident, at: "2026-02-10T12:20:00Z", instance)
+            try await retract(incident, instance)
+            #expect(
+                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 0, 0, 0])
+
+            // It may belong to another matter then.
+            _ = try await record(alarm, instance)
+            #expect(
+                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 0, 0])
+            try await expectAgreement(instance)
+        }
+    }
+
+    @Test func `count a verdict and a matter that come at the same time`() async throws {
+        try await withSite { database, instance, site in
+            let alarm = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+
+            try await database.session { connection, _ in
+                // Somebody links the alarm and has not committed when the verdict comes.
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+                    Statement("SELECT count_alarm($1)", .uuid(alarm)),
+                ])
+                async let verdict: Void = judge(alarm, .confirm(note: nil), instance)
+                _ = try await connection.execute([Statement("ROLLBACK")])
+                try await verdict
+            }
+            _ = try await record(alarm, instance)
+
+            let answer = try await ask(question(.alarmFunnel), instance)
+            #expect(stages(answer.period.total) == [0, 1, 1, 0, 0, 1, 0, 0])
+            try await expectAgreement(instance)
+        }
+    }
+
+    // MARK: Detections
+
+    @Test func `of detections are the same after retention, and as known before it`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query(
+                "SELECT ensure_detection_partitions('2026-02-10', '2026-02-11')")
+            _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            // Late by a day, and late beyond the retention period: counted, but no alarm.
+            _ = try await raise(
+                at: "2026-02-10T18:00:00Z", receivedAt: "2026-02-11T18:00:00Z", site, instance)
+            try await countDetections(database)
+            var question = try question(.alarmFunnel, by: [.day])
+            let before = try await ask(question, instance)
+            let counted = try await instance.submit(
+                site.detection(
+                    at: try instant("2026-02-11T12:00:00Z"),
+                    receivedAt: try instant("2026-03-11T12:00:00Z")))
+            #expect(counted == .countedOnly)
+
+            // What came after the count is not told yet, but retention deletes nothing uncounted.
+            #expect(stages(try await ask(question, instance).period)["2026-02-11"]?[0] == 0)
+            try await runRetention(instance)
+            #expect(try await database.number("SELECT count(*) FROM detections") == 0)
+            #expect(
+                try await database.number("SELECT sum(amount)::bigint FROM detection_ledger") == 3)
+
+            let after = try await ask(question, instance)
+            #expect(stages(after.period)["2026-02-10"] == [2, 2, 0, 0, 2, 0, 0, 0])
+            #expect(stages(after.period)["2026-02-11"] == [1, 0, 0, 0, 0, 0, 0, 0])
+            #expect(
+                try #require(after.detectionsBefore) > (try #require(before.detectionsBefore)))
+            question.asOf = before.recordedAt
+            let again = try await ask(question, instance)
+            #expect(again.detectionsBefore == before.detectionsBefore)
+            #expect(stages(again.period) == stages(before.period))
+            try await expectAgreement(instance)
+        }
+    }
+
+    private func runRetention(_ instance: Instance) async throws {
+        try await instance.run { database in while try await database.deleteDue() {} }
+    }
+
+    @Test func `are counted once by any number of runs at once`() async throws {
+        try await withSite { database, instance, site in
+            for minute in 0..<20 {
+                _ = try await instance.submit(
+                    site.detection(
+                        camera: minute % 2,
+                        at: try instant("2026-02-10T12:00:00Z") + .seconds(minute * 60)))
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask { try await countDetections(database) }
+                }
+                try await group.waitForAll()
+            }
+            // Another finds nothing but the run before it, and makes none of its own.
+            let runs = try await database.number("SELECT count(*) FROM detection_runs")
+            try await countDetections(database)
+
+            #expect(try await database.number("SELECT count(*) FROM detection_runs") == runs)
+            #expect(
+                try await database.number("SELECT sum(amount)::bigint FROM detection_ledger") == 20)
+            try await expectAgreement(instance)
+        }
+    }
+
+    @Test func `that the journal does not bear out are found`() async throws {
+        try await withSite { database, instance, site in
+            _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            try await countDetections(database)
+            try await expectAgreement(instance)
+
+            try await database.query("UPDATE detection_ledger SET amount = 2")
+            try await database.query("UPDATE alarm_ledger SET verdict = 'confirmed'")
+
+            let differences = try await instance.run { try await $0.ledgerDifferences() }
+            #expect(differences.map(\.kind) == ["alarm", "alarm", "detections", "detections"])
+            #expect(differences.map(\.amount) == [-1, 1, -1, 1])
+        }
+    }
+
+    // MARK: Quality
+
+    @Test func `say how good the recognition is`() async throws {
+        try await withSite { database, instance, site in
+            for (day, verdict) in [
+                (10, AlarmStep.confirm(note: nil)), (11, .confirm(note: nil)),
+                (12, .dismiss(.crowd, note: nil)),
+            ] {
+                let alarm = try await raise(at: "2026-02-\(day)T12:00:00Z", site, instance)
+                try await judge(alarm, verdict, instance)
+            }
+            _ = try await raise(
+                at: "2026-02-13T12:00:00Z", .kicking, confidence: 0.5, site, instance)
+            // A matter within the time of an alarm of its pattern, and one without any pattern.
+            for (text, pattern) in [
+                ("2026-02-10T12:00:30Z", BehaviourPattern.hitting),
+                ("2026-02-20T12:00:00Z", nil),
+            ] {
+                var new = NewIncident(category: .criminalOffence)
+                new.site = site.id
+                new.cameras = [site.cameras[0]]
+                new.occurredAt = try instant(text)
+                new.pattern = pattern
+                let wanted = new
+                _ = try await instance.run { database in
+                    try await database.createIncident(wanted, by: author, at: .now()).stored()
+                }
+            }
+            try await countDetections(database)
+
+            let answer = try await ask(question(.detectionQuality, by: [.pattern]), instance)
+
+            func number(_ measure: Measure, _ pattern: String?) -> Double? {
+                answer.period.cells.first { $0.keys == [pattern] }?.tallies.number(of: measure)
+            }
+            #expect(number(.precision, "hitting") == 2.0 / 3)
+            #expect(number(.precision, "kicking") == nil)
+            #expect(number(.unjudged, "kicking") == 1)
+            #expect(number(.detected, "hitting") == 1)
+            #expect(number(.recallEstimate, "hitting") == 1)
+            #expect(number(.noPattern, nil) == 1)
+            #expect(number(.notAssessable, nil) == 1)
+            #expect(number(.decile9, "hitting") == 3)
+            #expect(number(.decile5, "kicking") == 1)
+            let total = answer.period.total.tallies
+            #expect(Measure.deciles.compactMap { total.number(of: $0) }.reduce(0, +) == 4)
+            #expect(answer.period.leftOut[.unjudged] == 1)
+            #expect(answer.period.leftOut[.retracted] == 0)
+            try await expectAgreement(instance)
+        }
+    }
+}
