@@ -9,6 +9,7 @@ import Store
 final class LoopUnit {
     let api: API
     let server: Server
+    private let lanes: [LoopBound<IngestLane>]
     private let logger: Logger
 
     /// How soon after it is due an alarm is cleared at the latest, or an extension journaled.
@@ -49,6 +50,7 @@ final class LoopUnit {
             stallTimeMax: settings.limits.stallTimeMax,
             signingKeyFile: settings.signingKeyFile, logger: logger)
         self.api = api
+        self.lanes = lanes
         self.logger = logger
         server = Server(responder: api, limits: settings.limits) { [unowned api] in
             api.observe($0)
@@ -168,7 +170,7 @@ final class LoopUnit {
     }
 
     private func writeRefusals() async throws(StoreError) {
-        for lane in api.lanes {
+        for lane in lanes {
             try await lane.run { (lane, _) async throws(StoreError) in
                 try await lane.writeRefusals()
             }

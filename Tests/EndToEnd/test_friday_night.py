@@ -34,7 +34,7 @@ from night import (
 from server_under_test import data_directory
 
 #: How often these are journaled depends on how fast the script runs; the stream must tell of each.
-UNCOUNTED = {"alarm.extended", "alarm.cleared"}
+UNCOUNTED = {"alarm.extended", "alarm.cleared", "detections.counted"}
 #: What the live stream tells of, by the first part of an event's name.
 STREAMED = {
     "alarm",

@@ -27,9 +27,9 @@ import Testing
     }
 
     private func raise(
-        at text: String, _ pattern: BehaviourPattern = .hitting, confidence: Double = 0.95,
-        mode: OperatingMode? = nil, receivedAt: String? = nil, _ site: DemonstrationSite,
-        _ instance: Instance
+        at text: String, _ site: DemonstrationSite, _ instance: Instance,
+        _ pattern: BehaviourPattern = .hitting, confidence: Double = 0.95,
+        mode: OperatingMode? = nil, receivedAt: String? = nil
     ) async throws -> AlarmID {
         let outcome = try await instance.submit(
             site.detection(
@@ -42,15 +42,16 @@ import Testing
     private func judge(_ alarm: AlarmID, _ step: AlarmStep, _ instance: Instance) async throws {
         let result = try await instance.run { database in
             try await database.apply(
-                step, note: nil, to: alarm, only: nil, by: author, at: .now())
+                step, to: alarm, only: nil, by: author, at: .now())
         }
         guard case .done = result else { throw NotStored(outcome: "\(result)") }
     }
 
     private func record(
-        _ alarm: AlarmID, _ instance: Instance
+        _ alarm: AlarmID, _ site: DemonstrationSite, _ instance: Instance
     ) async throws -> IncidentID {
         var new = NewIncident(category: .criminalOffence)
+        new.site = site.id
         new.alarms = [alarm]
         let wanted = new
         return try await instance.run { database in
@@ -136,7 +137,8 @@ import Testing
     @Test func `narrow from detections to arrivals, each on the day of the raise`() async throws {
         try await withSite { database, instance, site in
             // February: three detections make one alarm, of which one is below its threshold.
-            let confirmed = try await raise(at: "2026-02-28T22:59:50Z", site, instance)
+            let confirmed = try await raise(
+                at: "2026-02-28T22:59:50Z", site, instance)
             for (second, confidence) in [(5, 0.3), (9, 0.9)] {
                 _ = try await instance.submit(
                     site.detection(
@@ -145,13 +147,14 @@ import Testing
             }
             // March, which begins in Mannheim at 23:00 UTC: one dismissed, one unjudged and late.
             let dismissed = try await raise(
-                at: "2026-02-28T23:00:30Z", .kicking, confidence: 0.55, site, instance)
+                at: "2026-02-28T23:00:30Z", site, instance, .kicking, confidence: 0.55)
             _ = try await raise(
-                at: "2026-03-10T12:00:00Z", receivedAt: "2026-03-10T14:00:00Z", site, instance)
-            _ = try await raise(at: "2026-03-11T12:00:00Z", mode: .parallel, site, instance)
+                at: "2026-03-10T12:00:00Z", site, instance, receivedAt: "2026-03-10T14:00:00Z")
+            _ = try await raise(
+                at: "2026-03-11T12:00:00Z", site, instance, mode: .parallel)
             try await judge(dismissed, .dismiss(.play, note: nil), instance)
             try await judge(confirmed, .confirm(note: nil), instance)
-            let incident = try await record(confirmed, instance)
+            let incident = try await record(confirmed, site, instance)
             let sent = try await send(to: incident, at: "2026-03-01T06:00:00Z", instance)
             try await take(
                 .arrive(
@@ -193,8 +196,10 @@ import Testing
         async throws
     {
         try await withSite { database, instance, site in
-            let february = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
-            let march = try await raise(at: "2026-03-10T12:00:00Z", site, instance)
+            let february = try await raise(
+                at: "2026-02-10T12:00:00Z", site, instance)
+            let march = try await raise(
+                at: "2026-03-10T12:00:00Z", site, instance)
             try await judge(february, .dismiss(.sport, note: nil), instance)
             try await judge(march, .confirm(note: nil), instance)
             var question = try question(.alarmFunnel, by: [.month])
@@ -221,8 +226,9 @@ import Testing
 
     @Test func `take a stage back with a retracted matter or a recalled unit`() async throws {
         try await withSite { _, instance, site in
-            let alarm = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
-            let incident = try await record(alarm, instance)
+            let alarm = try await raise(
+                at: "2026-02-10T12:00:00Z", site, instance)
+            let incident = try await record(alarm, site, instance)
             let sent = try await send(to: incident, at: "2026-02-10T12:10:00Z", instance)
             let question = try question(.alarmFunnel)
             #expect(
@@ -238,7 +244,7 @@ import Testing
                 stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 0, 0, 0])
 
             // It may belong to another matter then.
-            _ = try await record(alarm, instance)
+            _ = try await record(alarm, site, instance)
             #expect(
                 stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 0, 0])
             try await expectAgreement(instance)
@@ -247,7 +253,8 @@ import Testing
 
     @Test func `count a verdict and a matter that come at the same time`() async throws {
         try await withSite { database, instance, site in
-            let alarm = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            let alarm = try await raise(
+                at: "2026-02-10T12:00:00Z", site, instance)
 
             try await database.session { connection, _ in
                 // Somebody links the alarm and has not committed when the verdict comes.
@@ -259,7 +266,7 @@ import Testing
                 _ = try await connection.execute([Statement("ROLLBACK")])
                 try await verdict
             }
-            _ = try await record(alarm, instance)
+            _ = try await record(alarm, site, instance)
 
             let answer = try await ask(question(.alarmFunnel), instance)
             #expect(stages(answer.period.total) == [0, 1, 1, 0, 0, 1, 0, 0])
@@ -273,10 +280,11 @@ import Testing
         try await withSite { database, instance, site in
             try await database.query(
                 "SELECT ensure_detection_partitions('2026-02-10', '2026-02-11')")
-            _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            _ = try await raise(
+                at: "2026-02-10T12:00:00Z", site, instance)
             // Late by a day, and late beyond the retention period: counted, but no alarm.
             _ = try await raise(
-                at: "2026-02-10T18:00:00Z", receivedAt: "2026-02-11T18:00:00Z", site, instance)
+                at: "2026-02-10T18:00:00Z", site, instance, receivedAt: "2026-02-11T18:00:00Z")
             try await countDetections(database)
             var question = try question(.alarmFunnel, by: [.day])
             let before = try await ask(question, instance)
@@ -337,7 +345,8 @@ import Testing
 
     @Test func `that the journal does not bear out are found`() async throws {
         try await withSite { database, instance, site in
-            _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            _ = try await raise(
+                at: "2026-02-10T12:00:00Z", site, instance)
             try await countDetections(database)
             try await expectAgreement(instance)
 
@@ -362,7 +371,7 @@ import Testing
                 try await judge(alarm, verdict, instance)
             }
             _ = try await raise(
-                at: "2026-02-13T12:00:00Z", .kicking, confidence: 0.5, site, instance)
+                at: "2026-02-13T12:00:00Z", site, instance, .kicking, confidence: 0.5)
             // A matter within the time of an alarm of its pattern, and one without any pattern.
             for (text, pattern) in [
                 ("2026-02-10T12:00:30Z", BehaviourPattern.hitting),

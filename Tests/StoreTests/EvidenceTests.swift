@@ -169,7 +169,7 @@ private let hour: Duration = .seconds(3_600)
             #expect(try await count("detection_keys", database) == 2)
             #expect(
                 try await database.number(
-                    "SELECT sum(amount)::bigint FROM detection_ledger") == 2)
+                    "SELECT sum(amount)::bigint FROM detection_ledger") == 3)
             let sums = try await database.query(
                 """
                 SELECT sum((document ->> 'due')::int), sum((document ->> 'deleted')::int),
@@ -606,6 +606,7 @@ private let hour: Duration = .seconds(3_600)
     @Test func `keep what is deleted only after they were made`() async throws {
         try await withSite { database, instance, site in
             let kept = try await submit(hour * 80, site, instance)
+            try await database.queryAsRuntime("SELECT count_detections()")
             let id = try await database.session { connection, _ in
                 // Retention has begun, but not got to the detections.
                 _ = try await connection.execute([

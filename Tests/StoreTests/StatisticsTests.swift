@@ -124,7 +124,10 @@ import Testing
     }
 
     private func randomQuestion(_ generator: inout SplitMix64) throws -> StatisticsQuestion {
-        let metric = Metric.allCases.randomElement(using: &generator) ?? .incidents
+        let metrics: [Metric] = [
+            .incidents, .incidentsWithImmediateIntervention, .interventions, .arrivalTimes,
+        ]
+        let metric = metrics.randomElement(using: &generator) ?? .incidents
         let periods = [
             ("2025-10-01", "2026-05-01"), ("2025-10-26", "2025-10-27"),
             ("2026-03-29", "2026-03-30"),
