@@ -737,9 +737,8 @@ BEGIN
     END IF;
     SELECT * INTO partition FROM retiring_partitions ORDER BY name LIMIT 1;
     IF FOUND THEN
-        IF partition.last_position > counted_position() AND count_detections() > 0 THEN
-            -- Its rows are counted once this is committed.
-            RETURN 1;
+        IF uncounted_positions(partition.last_position) > 0 THEN
+            RETURN count_detections();
         END IF;
         PERFORM pg_advisory_xact_lock(7236004);
         RETURN drop_retiring_partition(partition);

@@ -348,6 +348,15 @@ CREATE FUNCTION counted_position() RETURNS bigint
 LANGUAGE sql STABLE
 RETURN (SELECT coalesce(max(r.to_position), 0) FROM detection_runs r);
 
+-- How many positions there are, up to one, whose detections are not counted. Those of the counting
+-- itself have none: else each run would be followed by another for ever.
+CREATE FUNCTION uncounted_positions(last_position bigint) RETURNS bigint
+LANGUAGE sql STABLE
+RETURN (
+    SELECT count(*) FROM positions p
+    WHERE p.position > counted_position() AND p.position <= last_position
+        AND NOT EXISTS (SELECT FROM detection_runs r WHERE r.change = p.change));
+
 -- Counts the detections that are not counted yet and were recorded before an instant; NULL: all that
 -- are there. Any instance may call it; one at a time counts. Returns how many positions it went
 -- through that are not of such runs.
@@ -373,11 +382,7 @@ BEGIN
     FROM positions p
     WHERE recorded_before IS NULL OR p.recorded_at < recorded_before
     ORDER BY p.recorded_at DESC LIMIT 1;
-    -- A run that only found the one before it would be followed by the next for ever.
-    passed := (
-        SELECT count(*) FROM positions p
-        WHERE p.position > after_position AND p.position <= counting.to_position
-            AND NOT EXISTS (SELECT FROM detection_runs r WHERE r.change = p.change));
+    passed := uncounted_positions(to_position);
     IF passed = 0 THEN
         RETURN 0;
     END IF;

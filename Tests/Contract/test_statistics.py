@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import subprocess
+import uuid
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -90,6 +92,67 @@ def test_matters_and_arrivals_are_counted_on_their_local_day(site: Site) -> None
     } == {("criminal_offence", None): 2, ("hazard_prevention", None): 1}
 
 
+def alarm(site: Site, **members: Any) -> str:
+    """The id of the alarm that a detection raises now."""
+    sent = {
+        "id": str(uuid.uuid4()),
+        "camera": site.camera,
+        "pattern": "hitting",
+        "confidence": 0.95,
+        "occurred_at": datetime.now(timezone.utc).isoformat(),
+    }
+    answer = call(site.client("node"), "POST", "/v1/detections", 201, json=sent | members)
+    return str(answer["alarm"])
+
+
+def test_what_became_of_an_alarm_counts_on_the_day_of_its_raise(site: Site) -> None:
+    observer = site.client("observer")
+    first = alarm(site)
+    call(observer, "POST", f"/v1/alarms/{first}/dismiss", 200, json={"reason": "play"})
+    second = alarm(site, pattern="kicking")
+    body = {"incident": {"category": "criminal_offence"}}
+    call(observer, "POST", f"/v1/alarms/{second}/confirm", 200, json=body)
+    refused_once = {"camera": "no such camera", "id": str(uuid.uuid4())}
+    sent = {"pattern": "hitting", "confidence": 0.5, "occurred_at": "2026-01-01T00:00:00Z"}
+    refused(
+        site.client("node"),
+        "POST",
+        "/v1/detections",
+        422,
+        "detection.unknown-camera",
+        json=sent | refused_once,
+    )
+
+    day = datetime.now(timezone.utc)
+    period = {
+        "from": (day - timedelta(days=2)).date().isoformat(),
+        "to": (day + timedelta(days=2)).date().isoformat(),
+    }
+    funnel = ask(site, "alarm-funnel", group_by="dismissal_reason,pattern", **period)
+    stages = {
+        tuple(cell["group"].values()): cell["known_part"]
+        for cell in funnel["cells"]
+        if cell["known_part"]["alarms"]
+    }
+    assert {key: (cell["confirmed"], cell["dismissed"]) for key, cell in stages.items()} == {
+        ("play", "hitting"): (0, 1),
+        (None, "kicking"): (1, 0),
+    }
+    assert stages[None, "kicking"]["with_incident"] == 1
+    assert stages["play", "hitting"]["detections"] is None
+    assert funnel["total"]["values"]["alarms"] == "partial"
+    left_out = funnel["left_out"]
+    # Written down every ten seconds.
+    assert left_out["refused"] in (0, 1) and left_out["unjudged"] is None
+
+    quality = ask(site, "detection-quality", rule="1", **period)
+    assert quality["filters"]["rule"] == ["1"]
+    quality = ask(site, "detection-quality", group_by="pattern", **period)
+    known = quality["total"]["known_part"]
+    assert (known["precision"], known["detected"], known["missed"]) == (0.5, 1, 0)
+    assert known["recall_estimate"] == 1 and quality["left_out"]["unjudged"] == 0
+
+
 def test_as_of_an_earlier_instant_a_correction_is_not_known(site: Site) -> None:
     one = incident(site, "2026-03-10T12:00:00Z")
     april = {"from": "2026-03-10", "to": "2026-05-01"}
@@ -149,6 +212,8 @@ def test_a_table_is_written_for_the_program_that_reads_it(site: Site) -> None:
         ("incidents", {"group_by": "site,site"}, "group_by", "each once"),
         ("incidents", {"precinct": "Mitte"}, "precinct", "known are"),
         ("incidents", {"clock": "dispatch"}, "clock", "known are"),
+        ("alarm-funnel", {"group_by": "precinct"}, "group_by", "no precinct"),
+        ("alarm-funnel", {"rule": "0"}, "rule", "values of it"),
         ("incidents", {"category": "crime"}, "category", "criminal_offence"),
         ("incidents", {"as_of": "2199-01-01T00:00:00Z"}, "as_of", "in the future"),
         ("incidents", {"dialect": "excel-de", "format": "json"}, "dialect", "csv"),
