@@ -343,6 +343,32 @@ import Testing
         }
     }
 
+    @Test func `tell how many detections were refused, by their receipt`() async throws {
+        try await withSite { _, instance, site in
+            var question = try question(.alarmFunnel)
+            _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
+            let before = try await ask(question, instance)
+            // Two on the last day of the period, and one after it.
+            for (second, day) in [
+                "2026-03-31T21:59:00Z", "2026-03-31T21:59:30Z", "2026-04-01T12:00:00Z",
+            ]
+            .enumerated() {
+                var unknown = site.detection(
+                    at: try instant("2026-03-01T12:00:00Z") + .seconds(second),
+                    receivedAt: try instant(day))
+                unknown.camera = "no such camera"
+                #expect(try await instance.submit(unknown) == .refused(.unknownCamera))
+            }
+            try await instance.lane.run { lane, _ in try await lane.writeRefusals() }
+
+            let after = try await ask(question, instance)
+            question.asOf = before.recordedAt
+            let again = try await ask(question, instance)
+            #expect(after.period.leftOut[.refused] == 2)
+            #expect(again.period.leftOut[.refused] == 0)
+        }
+    }
+
     @Test func `that the journal does not bear out are found`() async throws {
         try await withSite { database, instance, site in
             _ = try await raise(
