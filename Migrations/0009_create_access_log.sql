@@ -34,14 +34,17 @@ RETURN json_build_object(
     'until', rfc3339(shift.until),
     'ended_at', rfc3339(shift.ended_at));
 
--- One row per reading of a single alarm, incident, hold or live address. It is not part of the
--- journal: it changes nothing, and the site sets after how many days it is deleted.
+-- One row per reading of a single alarm, incident, intervention, hold or live address, of a handover,
+-- and of figures. It is not part of the journal: it changes nothing, and the site sets after how
+-- many days it is deleted.
 CREATE TABLE accesses (
     site text NOT NULL REFERENCES sites,
     id uuid NOT NULL,
     accessed_at timestamptz NOT NULL,
     action text NOT NULL,
     subject text NOT NULL,
+    -- The single things that a reading of something else showed too.
+    shown uuid[] NOT NULL DEFAULT '{}',
     actor uuid NOT NULL,
     role text NOT NULL,
     -- Given with this one request; a person wrote it.
@@ -55,6 +58,7 @@ CREATE TABLE accesses (
 GRANT SELECT, INSERT ON accesses TO leitstand;
 CREATE INDEX accesses_by_age ON accesses (site, accessed_at, id);
 CREATE INDEX accesses_by_subject ON accesses (subject, accessed_at);
+CREATE INDEX accesses_by_shown ON accesses USING gin (shown) WHERE shown <> '{}';
 
 CREATE FUNCTION access_document(access accesses) RETURNS json
 LANGUAGE sql STABLE
@@ -64,6 +68,7 @@ RETURN json_build_object(
     'accessed_at', rfc3339(access.accessed_at),
     'action', access.action,
     'subject', access.subject,
+    'shown', to_json(access.shown),
     'actor', json_build_object(
         'token', access.actor,
         'name', (SELECT name FROM tokens WHERE tokens.id = access.actor),
@@ -78,8 +83,8 @@ RETURN json_build_object(
 -- Records that somebody reads something, or refuses because the site wants a reason and has none:
 -- then it returns the rule (`request` or `shift`) that was not kept, otherwise NULL.
 CREATE FUNCTION log_access(
-    site text, id uuid, action text, subject text, actor uuid, role text, reason text,
-    request_id text, accessed_at timestamptz
+    site text, id uuid, action text, subject text, shown uuid[], actor uuid, role text,
+    reason text, request_id text, accessed_at timestamptz
 ) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -96,7 +101,8 @@ BEGIN
         RETURN rule;
     END IF;
     INSERT INTO accesses
-    VALUES (site, id, accessed_at, action, subject, actor, role, reason, running, request_id);
+    VALUES (site, id, accessed_at, action, subject, shown, actor, role, reason, running,
+        request_id);
     RETURN NULL;
 END
 $$;
@@ -143,20 +149,36 @@ BEGIN
 END
 $$;
 
+-- The texts that a document refers to, by the members that show them.
+CREATE FUNCTION remarks_in(document json) RETURNS TABLE (member text, remark uuid)
+LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT m.key, (m.value ->> 'remark')::uuid FROM jsonb_each(document::jsonb) m
+    WHERE jsonb_typeof(m.value) = 'object' AND m.value ? 'remark';
+END;
+
 -- What is erased is NULL from then on: without its salt, the hash in the journal says nothing about
 -- the text any more.
 ALTER TABLE remarks ALTER text DROP NOT NULL, ALTER salt DROP NOT NULL;
 ALTER TABLE tokens ALTER name DROP NOT NULL;
 
 -- Erases what persons wrote about one subject (`remarks`), one text (`remark`), or a token's name
--- (`staff`), within a site unless that is NULL. It runs with the owner's rights, as the runtime
--- role may change no recorded text. Returns how many texts are gone that were there before; NULL when
--- there is nothing of that id.
-CREATE FUNCTION erase(kind text, id uuid, site text) RETURNS bigint
+-- (`staff`), within a site unless that is NULL. It runs with the owner's rights, as the runtime role
+-- may change no recorded text; and it journals that by itself, as a change of its own, so that
+-- nobody erases anything without a trace. Returns the erasure, which tells how many texts are gone
+-- that were there before; NULL when there is nothing of that id.
+CREATE FUNCTION erase(
+    kind text, id uuid, site text, erasure uuid, remark uuid, reason text, actor uuid, role text,
+    request_id text, erased_at timestamptz
+) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+<<erasing>>
 DECLARE
     erased bigint := 0;
     more bigint;
+    why CONSTANT remarks := ROW(remark, site, uuid_send(gen_random_uuid()), reason);
+    change bigint;
+    document json;
 BEGIN
     CASE kind
     WHEN 'remark' THEN
@@ -179,10 +201,8 @@ BEGIN
         WHERE r.text IS NOT NULL AND (erase.site IS NULL OR r.site = erase.site) AND r.id IN (
             SELECT j.remark FROM journal j WHERE j.subject = erase.id::text
             -- Also what stood in a document once and has been replaced since.
-            UNION SELECT (member.value ->> 'remark')::uuid
-            FROM journal j CROSS JOIN LATERAL jsonb_each(j.document::jsonb) member
-            WHERE j.subject = erase.id::text AND jsonb_typeof(member.value) = 'object'
-                AND member.value ? 'remark');
+            UNION SELECT m.remark FROM journal j CROSS JOIN LATERAL remarks_in(j.document) m
+            WHERE j.subject = erase.id::text);
         GET DIAGNOSTICS erased = ROW_COUNT;
         UPDATE accesses a SET reason = NULL
         WHERE a.subject = erase.id::text AND (erase.site IS NULL OR a.site = erase.site)
@@ -198,7 +218,19 @@ BEGIN
         UPDATE tokens t SET name = NULL WHERE t.id = erase.id AND t.name IS NOT NULL;
         GET DIAGNOSTICS erased = ROW_COUNT;
     END CASE;
-    RETURN erased;
+
+    change := nextval('changes');
+    document := json_build_object(
+        'kind', erase.kind, 'id', erase.id, 'erased', erased, 'erased_at', rfc3339(erased_at));
+    INSERT INTO remarks SELECT why.*;
+    -- A subject of its own: the history of what was erased tells of that alone.
+    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role, remark,
+        remark_hash, request_id, document)
+    VALUES (erasing.change, 1, 'erasure.completed', erase.site, erasure, erased_at, erase.actor,
+        erase.role, why.id, sha256(why.salt || convert_to(why.text, 'UTF8')), erase.request_id,
+        erasing.document);
+    PERFORM append_position(change);
+    RETURN document;
 END
 $$;
 
@@ -285,5 +317,9 @@ CREATE INDEX journal_by_actor ON journal (actor, change) WHERE actor IS NOT NULL
 CREATE INDEX journal_by_site ON journal (site, change);
 CREATE INDEX positions_by_time ON positions (recorded_at);
 
-REVOKE EXECUTE ON FUNCTION erase(text, uuid, text), expire_accesses() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION erase(text, uuid, text), expire_accesses() TO leitstand;
+REVOKE EXECUTE ON FUNCTION
+    erase(text, uuid, text, uuid, uuid, text, uuid, text, text, timestamptz), expire_accesses()
+    FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    erase(text, uuid, text, uuid, uuid, text, uuid, text, text, timestamptz), expire_accesses()
+    TO leitstand;

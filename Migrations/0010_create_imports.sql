@@ -30,13 +30,14 @@ CREATE TABLE imported_rows (
     site text NOT NULL,
     kind text NOT NULL CHECK (kind IN ('incident', 'intervention')),
     key text NOT NULL,
-    -- SHA-256 of what the line says, however it is written.
+    -- SHA-256 of what the line says, however it is written. Where a person wrote some of it, once more
+    -- with the salt of that text before it: when the text is erased, nothing can confirm a guess.
     content_hash bytea NOT NULL,
     -- Without a foreign key: the import's own row, with its counts, is written last.
     import uuid NOT NULL,
     line bigint NOT NULL,
     subject uuid NOT NULL,
-    -- What somebody wrote as to why an arrival is so late.
+    -- What a person wrote in the line: an incident's note, or why an arrival is so late.
     remark uuid REFERENCES remarks (id),
     PRIMARY KEY (site, kind, key)
 );

@@ -9,19 +9,61 @@ extension API {
     func log(
         _ action: AccessAction, of subject: some UUIDIdentifier, _ resource: String, by call: Call
     ) async throws {
-        let access = Access(
-            action, subject, only: call.site, by: try call.author(),
-            reason: try call.accessReason(),
+        try Self.permit(try await database.log(call.access(action, of: subject)), resource)
+    }
+
+    /// As `log`, of what a shift at a site takes over, with the holds that it shows.
+    func logHandover(of site: SiteID, showing holds: [HoldID], by call: Call) async throws {
+        let outcome = try await database.logHandover(
+            of: site, showing: holds, by: try call.author(), reason: try call.accessReason(),
             at: call.receivedAt)
-        switch try await database.log(access) {
+        try Self.permit(outcome, "site")
+    }
+
+    private static func permit(_ outcome: AccessOutcome, _ resource: String) throws(Problem) {
+        switch outcome {
         case .logged: return
-        case .unknown: throw Problem.unknown(resource)
+        case .unknown: throw .unknown(resource)
         case .withoutReason(let rule): throw Problem(rule)
         }
+    }
+
+    /// Records that refusals of changes show things as they are. A change has its row in the
+    /// journal; what is refused has none, and yet whoever wanted it reads.
+    ///
+    /// - Returns: of which the refusals may tell how they are: not where the site wants a reason
+    ///   for a reading and got none.
+    func logShown<ID: UUIDIdentifier>(
+        _ action: AccessAction, of subjects: some Collection<ID>, by call: Call
+    ) async throws -> Set<ID> {
+        guard !subjects.isEmpty else { return [] }
+        let outcomes = try await database.log(
+            try subjects.map { (subject) throws(Problem) in try call.access(action, of: subject) })
+        var shown: Set<ID> = []
+        for (subject, outcome) in zip(subjects, outcomes) {
+            if case .logged = outcome { shown.insert(subject) }
+        }
+        return shown
+    }
+
+    /// What a refusal tells of the thing that it is about; nil where the reader may not see it.
+    func shown(
+        _ current: [UInt8]?, _ action: AccessAction, of subject: some UUIDIdentifier, by call: Call
+    ) async throws -> [UInt8]? {
+        guard let current else { return nil }
+        return try await logShown(action, of: [subject], by: call).isEmpty ? nil : current
     }
 }
 
 extension Call {
+    fileprivate func access(
+        _ action: AccessAction, of subject: some UUIDIdentifier
+    ) throws(Problem) -> Access {
+        Access(
+            action, subject, only: site, by: try author(), reason: try accessReason(),
+            at: receivedAt)
+    }
+
     /// `Access-Reason`, percent-encoded UTF-8, as header fields are ASCII.
     fileprivate func accessReason() throws(Problem) -> String? {
         guard let value = request.fields.first(named: "access-reason") else { return nil }

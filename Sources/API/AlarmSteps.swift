@@ -18,8 +18,9 @@ extension API {
                 }
                 let results = try await api.database.apply(
                     [step], only: call.site, by: call.author(), at: call.receivedAt)
-                if let problem = Problem(results[0], at: "") { throw problem }
-                return .json(results[0].alarm ?? [])
+                let result = try await api.permitted(results[0], on: id, by: call)
+                if let problem = Problem(result, at: "") { throw problem }
+                return .json(result.alarm ?? [])
             }
         }
         add(.post, "/v1/alarms/steps", for: Self.observers) { api, call in
@@ -30,6 +31,39 @@ extension API {
                 ])
             }
             return try await api.take(items, for: call)
+        }
+    }
+
+    /// What came of a step, as whoever wanted it may see it: an alarm that it did not change is read.
+    private func permitted(_ result: StepResult, on alarm: AlarmID, by call: Call) async throws
+        -> StepResult
+    {
+        if case .unchanged = result { try await log(.alarmRead, of: alarm, "alarm", by: call) }
+        guard case .refused(let refusal, let current, let name) = result else { return result }
+        return .refused(
+            refusal, current: try await shown(current, .alarmRead, of: alarm, by: call),
+            holderName: name)
+    }
+
+    /// As `permitted`, of many steps: the outcome of each is told, if not with its alarm.
+    private func permitted(_ results: [StepResult], of steps: [RequestedStep], by call: Call)
+        async throws -> [StepResult]
+    {
+        var read: Set<AlarmID> = []
+        for (step, result) in zip(steps, results) {
+            switch result {
+            case .unchanged, .refused: read.insert(step.alarm)
+            case .done, .refusedMatter, .unknown, .unknownPosition: break
+            }
+        }
+        let shown = try await logShown(.alarmRead, of: read, by: call)
+        return zip(steps, results).map { step, result in
+            switch result {
+            case .unchanged where !shown.contains(step.alarm): .unchanged(nil)
+            case .refused(let refusal, _, let name) where !shown.contains(step.alarm):
+                .refused(refusal, current: nil, holderName: name)
+            default: result
+            }
         }
     }
 
@@ -52,8 +86,9 @@ extension API {
                 parsed.append(.failure(.invalidBody(reader.errors)))
             }
         }
-        let results = try await database.apply(
+        let taken = try await database.apply(
             steps, only: call.site, by: call.author(), at: call.receivedAt)
+        let results = try await permitted(taken, of: steps, by: call)
 
         var writer = JSONWriter()
         writer.object { writer in
@@ -86,7 +121,8 @@ extension StepResult {
     /// The alarm after the step, where it was taken.
     fileprivate var alarm: [UInt8]? {
         switch self {
-        case .done(let alarm), .unchanged(let alarm): alarm
+        case .done(let alarm): alarm
+        case .unchanged(let alarm): alarm
         case .refused, .refusedMatter, .unknown, .unknownPosition: nil
         }
     }

@@ -53,7 +53,7 @@ extension AlarmFilter {
         conditions = query.anyOf("condition", Condition.self)
         handlings = query.anyOf("handling", HandlingName.self)
         suppressions = query.anyOf("suppression", Suppression.self)
-        position = query.line("position", length: 1...200)
+        position = query.line("position", length: ObserverPosition.nameLength)
         verdicts = query.anyOf("verdict", VerdictName.self)
         priorities = query.anyOf("priority", Priority.self)
         raisedAt = query.time("raised_at")

@@ -34,8 +34,8 @@ extension API {
             var filter = AccessFilter()
             filter.site = try query.site(for: call)
             filter.actions = query.anyOf("action", AccessAction.self)
-            filter.subject = query.value("subject", expected: "a UUID or a metric") {
-                UUID($0)?.description ?? Metric(rawValue: $0)?.rawValue
+            filter.subject = query.value("subject", expected: "a UUID, a site's id or a metric") {
+                UUID($0)?.description ?? Metric(rawValue: $0)?.rawValue ?? SiteID($0)?.description
             }
             filter.actor = query.id("actor")
             filter.roles = query.anyOf("role", Role.self)

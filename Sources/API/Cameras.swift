@@ -41,6 +41,10 @@ extension API {
             let outcome = try await api.database.changeCamera(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
+            // What changed nothing is in no journal, and shows the live address.
+            if case .unchanged = outcome {
+                try await api.log(.liveAddressRead, of: id, "camera", by: call)
+            }
             return try .changed(outcome, resource: "camera")
         }
     }

@@ -42,7 +42,7 @@ extension Response {
 
     static func changed(_ outcome: ChangeOutcome, resource: String) throws(Problem) -> Response {
         switch outcome {
-        case .changed(let stored):
+        case .changed(let stored), .unchanged(let stored):
             return .stored(stored)
         case .unknown:
             throw .unknown(resource)

@@ -37,18 +37,19 @@ extension API {
             let reviewAt: Timestamp? = try call.body(mediaTypes: patchMediaTypes) {
                 $0.requiredReview(after: receivedAt)
             }
-            return try .hold(
-                try await api.database.changeHold(
+            return try await api.answer(
+                api.database.changeHold(
                     id, only: call.site, if: precondition, reviewAt: reviewAt, by: call.author(),
-                    at: receivedAt))
+                    at: receivedAt), on: id, call)
         }
         add(.post, "/v1/evidence-holds/{id}/release", for: Self.holdReleasers) { api, call in
             try call.rejectParameters()
             let id = try call.id(HoldID.self, of: "hold")
             let reason = try call.body { $0.requiredString("reason", length: 1...4_000) }
-            return try .hold(
-                try await api.database.releaseHold(
-                    id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt))
+            return try await api.answer(
+                api.database.releaseHold(
+                    id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt),
+                on: id, call)
         }
         add(.get, "/v1/evidence-holds/{id}/detections", for: Self.holdReaders) { api, call in
             let id = try call.id(HoldID.self, of: "hold")
@@ -145,26 +146,40 @@ extension Response {
                 "must be one of the site's grounds: \(grounds.joined(separator: ", "))")
         }
     }
+}
 
-    fileprivate static func hold(_ outcome: HoldChangeOutcome) throws(Problem) -> Response {
+extension API {
+    /// What came of a change of a hold. A hold that it did not change is read.
+    fileprivate func answer(_ outcome: HoldChangeOutcome, on id: HoldID, _ call: Call) async throws
+        -> Response
+    {
         switch outcome {
         case .changed(let stored): return .stored(stored)
-        case .unknown: throw .unknown("hold")
-        case .stale(let revision): throw .stale("hold", revision)
-        case .alreadyReleased(let current): throw .alreadyReleased(current)
+        case .unchanged(let stored):
+            try await log(.holdRead, of: id, "hold", by: call)
+            return .stored(stored)
+        case .unknown: throw Problem.unknown("hold")
+        case .stale(let revision): throw Problem.stale("hold", revision)
+        case .alreadyReleased(let current):
+            throw Problem.alreadyReleased(try await shown(current, .holdRead, of: id, by: call))
         }
     }
 
-    fileprivate static func hold(_ outcome: HoldReleaseOutcome) throws(Problem) -> Response {
+    fileprivate func answer(_ outcome: HoldReleaseOutcome, on id: HoldID, _ call: Call) async throws
+        -> Response
+    {
         switch outcome {
         case .done(let hold): return .json(hold)
-        case .unknown: throw .unknown("hold")
-        case .alreadyReleased(let current): throw .alreadyReleased(current)
+        case .unknown: throw Problem.unknown("hold")
+        case .alreadyReleased(let current):
+            throw Problem.alreadyReleased(try await shown(current, .holdRead, of: id, by: call))
         case .needsAnother(let current):
             var problem = Problem(
                 409, "hold.needs-another",
                 "Neither who made the hold nor who asked for its release can confirm it.")
-            problem.members = [("current", current)]
+            problem.members = [
+                Problem.current(try await shown(current, .holdRead, of: id, by: call))
+            ]
             throw problem
         }
     }
@@ -177,9 +192,9 @@ extension Problem {
         .invalidBody([MemberError(pointer: "/\(member)", code: code, detail: detail)])
     }
 
-    fileprivate static func alreadyReleased(_ current: [UInt8]) -> Problem {
+    fileprivate static func alreadyReleased(_ current: [UInt8]?) -> Problem {
         var problem = Problem(409, "hold.already-released", "The hold has been released.")
-        problem.members = [("current", current)]
+        problem.members = [Self.current(current)]
         return problem
     }
 }

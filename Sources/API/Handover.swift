@@ -18,7 +18,8 @@ extension API {
                 let handover = try await api.database.handover(
                     at: site, call.receivedAt, reviewWithin: reviewWithin, itemsMax: itemsMax)
             else { throw Problem.unknown("site") }
-            return .json(handover)
+            try await api.logHandover(of: site, showing: handover.holds, by: call)
+            return .json(handover.document)
         }
     }
 }

@@ -25,9 +25,9 @@ extension API {
                 return new
             }
             if let site = new.site { _ = try call.checkedSite(site) }
-            return try .incident(
-                try await api.database.createIncident(
-                    new, by: call.author(), at: call.receivedAt), status: 201)
+            return try await api.answer(
+                api.database.createIncident(new, by: call.author(), at: call.receivedAt), call,
+                isNew: true)
         }
         add(.get, "/v1/incidents/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
@@ -45,19 +45,20 @@ extension API {
                 let change = IncidentChange(&reader)
                 return reason.map { (change, $0) }
             }
-            return try .incident(
-                try await api.database.changeIncident(
+            return try await api.answer(
+                api.database.changeIncident(
                     id, only: call.site, if: precondition, to: change, reason: reason,
-                    by: call.author(), at: call.receivedAt))
+                    by: call.author(), at: call.receivedAt), call)
         }
         addHistory("/v1/incidents", of: .incident, IncidentID.self)
         add(.post, "/v1/incidents/{id}/retract", for: [.shiftSupervisor]) { api, call in
             try call.rejectParameters()
             let id = try call.id(IncidentID.self, of: "incident")
             let reason = try call.body { $0.requiredReason() }
-            return try .incident(
-                try await api.database.retractIncident(
-                    id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt))
+            return try await api.answer(
+                api.database.retractIncident(
+                    id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt),
+                call)
         }
         add(.post, "/v1/incidents/{id}/assess", for: Self.observers) { api, call in
             try call.rejectParameters()
@@ -68,10 +69,34 @@ extension API {
                 guard let assessment, let reason else { return nil }
                 return (assessment, reason)
             }
-            return try .incident(
-                try await api.database.assessIncident(
+            return try await api.answer(
+                api.database.assessIncident(
                     id, only: call.site, as: assessment, reason: reason, by: call.author(),
-                    at: call.receivedAt))
+                    at: call.receivedAt), call)
+        }
+    }
+
+    /// What came of a change of an incident. An incident that it did not change is read.
+    private func answer(_ result: IncidentResult, _ call: Call, isNew: Bool = false) async throws
+        -> Response
+    {
+        switch result {
+        case .done(let stored):
+            return isNew ? .created(stored, path: "/v1/incidents") : .stored(stored)
+        case .unchanged(let stored):
+            let id = try call.id(IncidentID.self, of: "incident")
+            try await log(.incidentRead, of: id, "incident", by: call)
+            return .stored(stored)
+        case .unknown: throw Problem.unknown("incident")
+        case .stale(let revision): throw Problem.stale("incident", revision)
+        case .refused(.retracted, let current):
+            let id = try call.id(IncidentID.self, of: "incident")
+            var problem = Problem(.retracted)
+            problem.members = [
+                Problem.current(try await shown(current, .incidentRead, of: id, by: call))
+            ]
+            throw problem
+        case .refused(let obstacle, _): throw Problem(obstacle)
         }
     }
 }
@@ -224,28 +249,11 @@ extension IncidentFilter {
     }
 }
 
-extension Response {
-    fileprivate static func incident(_ result: IncidentResult, status: Int = 200)
-        throws(Problem) -> Response
-    {
-        switch result {
-        case .done(let stored):
-            guard status == 201 else { return .stored(stored) }
-            return .created(stored, path: "/v1/incidents")
-        case .unknown: throw .unknown("incident")
-        case .stale(let revision): throw .stale("incident", revision)
-        case .refused(let obstacle, let current): throw Problem(obstacle, current: current)
-        }
-    }
-}
-
 extension Problem {
     /// An incident that cannot be as somebody wants it.
     ///
-    /// - Parameters:
-    ///   - place: where the incident stands in the body.
-    ///   - current: the incident as it is, where that is why.
-    init(_ obstacle: IncidentObstacle, at place: String = "", current: [UInt8]? = nil) {
+    /// - Parameter place: where the incident stands in the body.
+    init(_ obstacle: IncidentObstacle, at place: String = "") {
         func invalid(_ member: String, _ code: String, _ detail: String) -> Problem {
             .invalidBody([MemberError(pointer: "\(place)/\(member)", code: code, detail: detail)])
         }
@@ -275,7 +283,6 @@ extension Problem {
                 "recognised_at", "invalid", "must be the earliest recognition, \(instant.rfc3339)")
         case .retracted:
             self.init(409, "incident.retracted", "The incident is retracted and stays so.")
-            if let current { members = [("current", current)] }
         case .rule(.occurredInFuture):
             self = invalid("occurred_at", "incident.in-future", "must not be in the future")
         case .rule(.subcategoryOfOther):

@@ -17,9 +17,10 @@ extension API {
         add(.post, "/v1/interventions", for: Self.observers) { api, call in
             try call.rejectParameters()
             let new = try call.body { NewIntervention(&$0) }
-            return try .intervention(
-                try await api.database.createIntervention(
-                    new, only: call.site, by: call.author(), at: call.receivedAt), status: 201)
+            return try await api.answer(
+                api.database.createIntervention(
+                    new, only: call.site, by: call.author(), at: call.receivedAt), call,
+                isNew: true)
         }
         add(.get, "/v1/interventions/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()
@@ -37,10 +38,10 @@ extension API {
                 let change = InterventionChange(&reader)
                 return reason.map { (change, $0) }
             }
-            return try .intervention(
-                try await api.database.changeIntervention(
+            return try await api.answer(
+                api.database.changeIntervention(
                     id, only: call.site, if: precondition, to: change, reason: reason,
-                    by: call.author(), at: call.receivedAt))
+                    by: call.author(), at: call.receivedAt), call)
         }
         addHistory("/v1/interventions", of: .intervention, InterventionID.self)
 
@@ -69,10 +70,39 @@ extension API {
     {
         try call.rejectParameters()
         let id = try call.id(InterventionID.self, of: "intervention")
-        return try .intervention(
-            try await database.apply(
+        return try await answer(
+            database.apply(
                 step, reason: reason, to: id, only: call.site, by: call.author(),
-                at: call.receivedAt), arrival: "at")
+                at: call.receivedAt), call, arrival: "at")
+    }
+
+    /// What came of a change of an intervention. An intervention that it did not change is read.
+    ///
+    /// - Parameter arrival: the member that says when a unit arrived.
+    private func answer(
+        _ result: InterventionResult, _ call: Call, isNew: Bool = false,
+        arrival: String = "arrived_at"
+    ) async throws -> Response {
+        switch result {
+        case .done(let stored):
+            return isNew ? .created(stored, path: "/v1/interventions") : .stored(stored)
+        case .unchanged(let stored):
+            let id = try call.id(InterventionID.self, of: "intervention")
+            try await log(.interventionRead, of: id, "intervention", by: call)
+            return .stored(stored)
+        case .unknown: throw Problem.unknown("intervention")
+        case .stale(let revision): throw Problem.stale("intervention", revision)
+        case .refused(let obstacle, let current):
+            var problem = Problem(obstacle, arrival: arrival)
+            if case .rule(let refusal) = obstacle, let since = refusal.since {
+                let id = try call.id(InterventionID.self, of: "intervention")
+                let shown = try await shown(current, .interventionRead, of: id, by: call)
+                problem.members = [
+                    ("since", Problem.quoted(since.rfc3339)), Problem.current(shown),
+                ]
+            }
+            throw problem
+        }
     }
 }
 
@@ -136,25 +166,23 @@ extension QueryReader {
     }
 }
 
-extension Response {
-    fileprivate static func intervention(
-        _ result: InterventionResult, status: Int = 200, arrival: String = "arrived_at"
-    ) throws(Problem) -> Response {
-        switch result {
-        case .done(let stored):
-            guard status == 201 else { return .stored(stored) }
-            return .created(stored, path: "/v1/interventions")
-        case .unknown: throw .unknown("intervention")
-        case .stale(let revision): throw .stale("intervention", revision)
-        case .refused(let obstacle, let current):
-            throw Problem(obstacle, current: current, arrival: arrival)
+extension InterventionRefusal {
+    /// Since when the intervention is as it refuses to be; nil where a time is wrong.
+    fileprivate var since: Timestamp? {
+        switch self {
+        case .alreadyArrived(let instant), .alreadyCompleted(let instant),
+            .alreadyCancelled(let instant):
+            instant
+        case .dispatchedInFuture, .dispatchedBeforeRecognised, .arrivedInFuture,
+            .arrivedBeforeDispatched, .arrivalUnexplained:
+            nil
         }
     }
 }
 
 extension Problem {
     /// - Parameter arrival: the member that says when a unit arrived.
-    fileprivate init(_ obstacle: InterventionObstacle, current: [UInt8]?, arrival: String) {
+    fileprivate init(_ obstacle: InterventionObstacle, arrival: String) {
         func invalid(_ member: String, _ code: String, _ detail: String) -> Problem {
             .invalidBody([MemberError(pointer: "/\(member)", code: code, detail: detail)])
         }
@@ -166,16 +194,13 @@ extension Problem {
                 409, "incident.retracted", "The incident is retracted; it takes no intervention.")
         case .sourceWithoutArrival:
             self = invalid("arrival_source", "invalid", "must stand with an arrival")
-        case .rule(.alreadyArrived(let instant)):
+        case .rule(.alreadyArrived):
             self.init(
                 409, "intervention.already-arrived", "The unit arrived; correct its time by PATCH.")
-            members = Self.conflict(since: instant, current: current)
-        case .rule(.alreadyCompleted(let instant)):
+        case .rule(.alreadyCompleted):
             self.init(409, "intervention.already-completed", "The intervention is completed.")
-            members = Self.conflict(since: instant, current: current)
-        case .rule(.alreadyCancelled(let instant)):
+        case .rule(.alreadyCancelled):
             self.init(409, "intervention.already-cancelled", "The intervention is cancelled.")
-            members = Self.conflict(since: instant, current: current)
         case .rule(.dispatchedInFuture):
             self = invalid("dispatched_at", "intervention.in-future", "must not be in the future")
         case .rule(.dispatchedBeforeRecognised(let recognisedAt)):
@@ -196,11 +221,5 @@ extension Problem {
                 "is required of an arrival more than 6 hours after the dispatch, "
                     + dispatchedAt.rfc3339)
         }
-    }
-
-    private static func conflict(since instant: Timestamp, current: [UInt8]?)
-        -> [(name: String, value: [UInt8])]
-    {
-        [("since", quoted(instant.rfc3339)), ("current", current ?? Array("null".utf8))]
     }
 }

@@ -20,6 +20,11 @@ extension Problem {
         }
     }
 
+    /// `current` of a refusal: what it is about as it is, or null for whoever may not see it.
+    static func current(_ document: [UInt8]?) -> (name: String, value: [UInt8]) {
+        ("current", document ?? Array("null".utf8))
+    }
+
     /// A resource that does not exist, or not for the one who asks.
     static func unknown(_ resource: String) -> Problem {
         Problem(404, "\(resource).unknown", "There is no such \(resource).")

@@ -32,6 +32,12 @@ extension API {
             switch outcome {
             case .started(let document): return .json(document, status: 201)
             case .unknownSite: throw Problem(.unknownSite, resource: "site")
+            case .unknownPosition:
+                throw Problem.invalidBody([
+                    MemberError(
+                        pointer: "/position", code: "position.unknown",
+                        detail: "must be one of the site's observer positions")
+                ])
             case .running(let current):
                 throw Problem(
                     409, "shift.running", "You have a shift that is running; end it first.",
@@ -65,7 +71,7 @@ extension NewShift {
             reader.refuse(
                 "site", code: "site.unknown", "must be the site that the token is bound to")
         }
-        let position = reader.optionalLine("position", length: 1...100)
+        let position = reader.optionalLine("position", length: ObserverPosition.nameLength)
         let reason = reader.requiredString("reason", length: 1...500)
         let until = reader.requiredTime("until")
         if let until, until <= call.receivedAt || until - call.receivedAt > shiftMax {

@@ -119,7 +119,7 @@ extension [ObserverPosition] {
     fileprivate static func read(_ name: String, _ reader: inout ObjectReader) -> Self? {
         let positions = reader.optionalObjects(name, count: 0...100) {
             reader -> ObserverPosition? in
-            let name = reader.requiredLine("name", length: 1...100)
+            let name = reader.requiredLine("name", length: ObserverPosition.nameLength)
             let areas = reader.optionalItems("areas", count: 1...200, expected: "an area's id") {
                 AreaID($0)
             }
@@ -153,7 +153,7 @@ extension [PermittedPattern] {
         let patterns = reader.optionalObjects(name, count: 0...BehaviourPattern.allCases.count) {
             reader -> PermittedPattern? in
             let pattern = reader.requiredCase("pattern", of: BehaviourPattern.self)
-            let basis = reader.optionalString("legal_basis", length: 1...500)
+            let basis = reader.optionalLine("legal_basis", length: 1...500)
             let validFrom = reader.optionalTime("valid_from")
             let validTo = reader.optionalTime("valid_to")
             reader.requireOrder("valid_from", validFrom, "valid_to", validTo)

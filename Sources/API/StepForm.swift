@@ -16,8 +16,8 @@ struct StepForm: Sendable {
             return ReadStep(.takeOver(from: former.map { ActorID($0.description) }))
         },
         StepForm(name: "assign") { reader, _ in
-            let position = reader.requiredLine("position", length: 1...200)
-            let former = reader.optionalLine("from", length: 1...200)
+            let position = reader.requiredLine("position", length: ObserverPosition.nameLength)
+            let former = reader.optionalLine("from", length: ObserverPosition.nameLength)
             return position.map { ReadStep(.assign(position: $0, from: former)) }
         },
         StepForm(name: "confirm") { reader, _ in

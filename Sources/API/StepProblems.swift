@@ -29,7 +29,7 @@ extension Problem {
     }
 
     /// A step that was refused, with the alarm as it is and whoever stands in the way.
-    private init(_ refusal: StepRefusal, current: [UInt8], holderName: String?) {
+    private init(_ refusal: StepRefusal, current: [UInt8]?, holderName: String?) {
         let holder = holderName ?? "Somebody else"
         switch refusal {
         case .acknowledgedBy:
@@ -72,6 +72,6 @@ extension Problem {
         writer = JSONWriter()
         if let since = refusal.since { writer.value(since.rfc3339) } else { writer.null() }
         members.append(("since", writer.bytes))
-        members.append(("current", current))
+        members.append(Self.current(current))
     }
 }

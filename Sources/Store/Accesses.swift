@@ -9,6 +9,8 @@ public enum AccessAction: String, Sendable, CaseIterable {
     case holdRead = "hold.read"
     /// Of a camera's live address.
     case liveAddressRead = "live-address.read"
+    /// Of what a shift takes over; the subject is the site.
+    case handoverRead = "handover.read"
     /// Of a metric's figures; the subject is the metric.
     case statisticsRead = "statistics.read"
     /// Of a frozen report's figures.
@@ -22,7 +24,7 @@ public enum AccessAction: String, Sendable, CaseIterable {
         case .interventionRead: "interventions"
         case .holdRead: "evidence_holds"
         case .liveAddressRead: "cameras"
-        case .statisticsRead, .reportRead: nil
+        case .handoverRead, .statisticsRead, .reportRead: nil
         }
     }
 }
@@ -87,34 +89,66 @@ public struct AccessFilter: Sendable {
 extension Database {
     /// Records that somebody is about to read something; whoever cannot be recorded reads nothing.
     public func log(_ access: Access) async throws(StoreError) -> AccessOutcome {
-        guard let table = access.action.table else {
-            preconditionFailure("\(access.action) is logged by site")
+        try await log([access])[0]
+    }
+
+    /// Records several readings of one request, each with an outcome of its own.
+    public func log(_ accesses: [Access]) async throws(StoreError) -> [AccessOutcome] {
+        let logging = accesses.map { access in
+            guard let table = access.action.table else {
+                preconditionFailure("\(access.action) is logged by site")
+            }
+            return Statement(
+                """
+                SELECT log_access(t.site, $3, $4, $1::uuid::text, '{}', $5, $6, $7, $8, $9)
+                FROM \(table) t
+                WHERE t.id = $1 AND ($2::text IS NULL OR t.site = $2)
+                """,
+                .uuid(PostgreSQLUUID(access.subject)), .text(access.site?.description),
+                .uuid(PostgreSQLUUID(.v7(at: access.instant))), .text(access.action.rawValue),
+                .uuid(access.reader.token), .text(access.reader.role.rawValue),
+                .text(access.reason), .text(access.reader.requestID), .time(access.instant))
         }
-        let log = Statement(
-            """
-            SELECT log_access(t.site, $3, $4, $1::uuid::text, $5, $6, $7, $8, $9)
-            FROM \(table) t
-            WHERE t.id = $1 AND ($2::text IS NULL OR t.site = $2)
-            """,
-            .uuid(PostgreSQLUUID(access.subject)), .text(access.site?.description),
-            .uuid(PostgreSQLUUID(.v7(at: access.instant))), .text(access.action.rawValue),
-            .uuid(access.reader.token), .text(access.reader.role.rawValue), .text(access.reason),
-            .text(access.reader.requestID), .time(access.instant))
         do throws(PostgreSQLError) {
-            // No position: a reading changes nothing that a later reader could ask for.
-            let results = try await pool.withConnection {
-                (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, log, Self.commit])
+            return try await record(logging).map { (row) throws(PostgreSQLError) in
+                try AccessOutcome(row)
             }
-            try QueryResult.requireCommit(results[2])
-            guard results[1].rowCount == 1 else { return .unknown }
-            guard results[1].isNull(0, 0) else {
-                return .withoutReason(try results[1].value(0, 0))
-            }
-            return .logged
         } catch {
             throw StoreError(error)
         }
+    }
+
+    /// Records that somebody is about to read what a site's shift takes over, and which holds that
+    /// shows: their holders and case numbers are of persons.
+    public func logHandover(
+        of site: SiteID, showing holds: [HoldID], by reader: Author, reason: String?,
+        at instant: Timestamp
+    ) async throws(StoreError) -> AccessOutcome {
+        let logging = Statement(
+            """
+            SELECT log_access(t.id, $2, $3, t.id, $4, $5, $6, $7, $8, $9)
+            FROM sites t WHERE t.id = $1
+            """,
+            .text(site), .uuid(PostgreSQLUUID(.v7(at: instant))),
+            .text(AccessAction.handoverRead.rawValue),
+            .uuids(holds.map { PostgreSQLUUID($0.uuid) }), .uuid(reader.token),
+            .text(reader.role.rawValue), .text(reason), .text(reader.requestID), .time(instant))
+        do throws(PostgreSQLError) {
+            return try AccessOutcome(try await record([logging])[0])
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Commits rows of the access log, without a position: a reading changes nothing that a later
+    /// reader could ask for.
+    private func record(_ logging: [Statement]) async throws(PostgreSQLError) -> [QueryResult] {
+        let results = try await pool.withConnection {
+            (connection) async throws(PostgreSQLError) in
+            try await connection.execute([Self.begin] + logging + [Self.commit])
+        }
+        try QueryResult.requireCommit(results[results.count - 1])
+        return Array(results.dropFirst().dropLast())
     }
 
     /// Records that somebody is about to read a metric's figures of a site, or of all. No site wants
@@ -135,12 +169,7 @@ extension Database {
             .text(AccessAction.statisticsRead.rawValue), .text(metric.rawValue),
             .uuid(reader.token), .text(reader.role.rawValue), .text(reader.requestID))
         do throws(PostgreSQLError) {
-            let results = try await pool.withConnection {
-                (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, log, Self.commit])
-            }
-            try QueryResult.requireCommit(results[2])
-            return results[1].affectedRows > 0
+            return try await record([log])[0].affectedRows > 0
         } catch {
             throw StoreError(error)
         }
@@ -152,7 +181,17 @@ extension Database {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.action", anyOf: filter.actions)
-        query.filter("t.subject", filter.subject.map { .text($0) })
+        if let subject = filter.subject {
+            let isSubject = "t.subject = \(query.bind(.text(subject)))"
+            if let id = UUID(subject) {
+                // A handover is of a site, and shows single things too.
+                let place = query.bind(.uuid(PostgreSQLUUID(id)))
+                query.filter(
+                    "(\(isSubject) OR t.shown <> '{}' AND t.shown @> ARRAY[\(place)])")
+            } else {
+                query.filter(isSubject)
+            }
+        }
         query.filter("t.actor", filter.actor.map { .uuid($0) })
         query.filter("t.role", anyOf: filter.roles)
         query.filter("t.accessed_at", from: filter.from, to: filter.to)
@@ -179,6 +218,19 @@ extension Database {
             return count
         } catch {
             throw StoreError(error)
+        }
+    }
+}
+
+extension AccessOutcome {
+    /// Reads what `log_access` says, or that there was nothing to call it for.
+    fileprivate init(_ row: QueryResult) throws(PostgreSQLError) {
+        if row.rowCount == 0 {
+            self = .unknown
+        } else if row.isNull(0, 0) {
+            self = .logged
+        } else {
+            self = .withoutReason(try row.value(0, 0))
         }
     }
 }

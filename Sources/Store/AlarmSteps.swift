@@ -18,10 +18,11 @@ public struct RequestedStep: Sendable {
 public enum StepResult: Sendable {
     /// The alarm after the step.
     case done([UInt8])
-    /// The alarm, which was as the step wanted it already.
-    case unchanged([UInt8])
-    /// The alarm as it is and stays, and in which name whoever stands in the way acted.
-    case refused(StepRefusal, current: [UInt8], holderName: String?)
+    /// The alarm, which was as the step wanted it already; nil for whoever may not see it.
+    case unchanged([UInt8]?)
+    /// The alarm as it is and stays, nil for whoever may not see it, and in which name whoever
+    /// stands in the way acted.
+    case refused(StepRefusal, current: [UInt8]?, holderName: String?)
     /// The matter that the alarm was to join cannot be recorded or joined; nothing is.
     case refusedMatter(IncidentObstacle)
     /// There is no such alarm, or not for the one who asks.

@@ -43,7 +43,6 @@ extension Database {
                     \(JournalPage.members),
                     'site', j.site,
                     'subject', j.subject,
-                    'remark', j.remark,
                     'document', \(JournalPage.document))::text
                 FROM positions p JOIN journal j USING (change)
                 \(query.whereClause)

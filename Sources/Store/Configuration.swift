@@ -62,6 +62,8 @@ public enum CreateOutcome: Sendable {
 
 public enum ChangeOutcome: Sendable {
     case changed(Stored)
+    /// The row, which was as it was wanted already.
+    case unchanged(Stored)
     case unknown
     /// Somebody changed it since; this is its revision now.
     case stale(Int64)
@@ -237,7 +239,7 @@ extension Database {
         guard isUnchanged, let stored = try await get(table, key, only: site) else {
             return outcome
         }
-        return .changed(stored)
+        return .unchanged(stored)
     }
 
     /// A page of a list whose filters are set.

@@ -22,40 +22,22 @@ extension Database {
         at instant: Timestamp
     ) async throws(StoreError) -> [UInt8]? {
         let erase = Statement(
-            "SELECT erase($1, $2, $3)", .text(kind.rawValue), .uuid(PostgreSQLUUID(id)),
-            .text(site?.description))
-        var count: Int64 = 0
+            "SELECT erase($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text",
+            .text(kind.rawValue), .uuid(PostgreSQLUUID(id)), .text(site?.description),
+            // The journal's subject of it, and the reason's id.
+            .uuid(PostgreSQLUUID(.v7(at: instant))), .uuid(PostgreSQLUUID(.v7(at: instant))),
+            .text(reason), .uuid(author.token), .text(author.role.rawValue),
+            .text(author.requestID), .time(instant))
         do throws(PostgreSQLError) {
-            let results = try await commit(reading: [erase]) { (read) throws(PostgreSQLError) in
-                if read[0].isNull(0, 0) { return nil }
-                count = try read[0].int64(0, 0)
-                // A subject of its own: the history of what was erased tells of that alone.
-                return JournalEntry(
-                    event: "erasure.completed", site: site,
-                    subject: UUID.v7(at: instant).description,
-                    occurredAt: instant, author: author,
-                    remark: JournalEntry.Remark(id: .v7(at: instant), text: reason)
-                ).statements(
-                    ordinal: 1, document: "e.document",
-                    from: """
-                        (SELECT json_build_object('kind', $1::text, 'id', $2::uuid,
-                            'erased', $3::bigint, 'erased_at', rfc3339($4)) AS document) e
-                        """,
-                    [
-                        .text(kind.rawValue), .uuid(PostgreSQLUUID(id)), .int64(count),
-                        .time(instant),
-                    ])
-                    + [
-                        Statement(
-                            """
-                            SELECT document::text FROM journal
-                            WHERE change = currval('changes') AND ordinal = 1
-                            """)
-                    ]
+            // The function takes number and position of its change by itself.
+            let results = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                try await connection.execute([Self.begin, erase, Self.commit])
             }
-            return try results?.last.map { (result) throws(PostgreSQLError) in
-                try result.bytes(0, 0)
-            }
+            try QueryResult.requireCommit(results[2])
+            guard !results[1].isNull(0, 0) else { return nil }
+            announceCommit()
+            return try results[1].bytes(0, 0)
         } catch {
             throw StoreError(error)
         }

@@ -47,6 +47,8 @@ public enum HoldCreateOutcome: Sendable {
 
 public enum HoldChangeOutcome: Sendable {
     case changed(Stored)
+    /// The hold, which was as it was wanted already.
+    case unchanged(Stored)
     case unknown
     case stale(Int64)
     case alreadyReleased(current: [UInt8])
@@ -281,7 +283,7 @@ extension Database {
         }
         if let refusal { return refusal }
         guard let stored = try await hold(id, only: site) else { return .unknown }
-        return .changed(stored)
+        return .unchanged(stored)
     }
 
     /// Releases a hold, or where its site wants four eyes, asks for it or confirms what another

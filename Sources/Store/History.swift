@@ -67,6 +67,9 @@ public struct JournalPage: Sendable {
             'role', j.role) END,
         'reason', j.reason,
         'note', (SELECT text FROM remarks r WHERE r.id = j.remark),
+        'remark', j.remark,
+        'remarks', (SELECT coalesce(json_object_agg(m.member, m.remark), '{}')
+            FROM remarks_in(j.document) m),
         'request_id', j.request_id
         """
     /// What changed, with the names and texts that are not erased.

@@ -2,8 +2,10 @@ import ControlCentre
 import PostgreSQL
 
 public enum IncidentResult: Sendable {
-    /// The incident as it is now, changed or not.
+    /// The incident as it is now.
     case done(Stored)
+    /// The incident, which was as it was wanted already.
+    case unchanged(Stored)
     case unknown
     /// Somebody changed it since; this is its revision now.
     case stale(Int64)
@@ -137,7 +139,7 @@ extension Database {
             switch decision {
             case .write, .unchanged:
                 guard let stored = try await incident(id, only: nil) else { return .unknown }
-                return .done(stored)
+                return .unchanged(stored)
             case .stale(let revision): return .stale(revision)
             case .refused(.unknownIncident): return .unknown
             case .refused(.retracted):

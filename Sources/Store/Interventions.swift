@@ -64,8 +64,10 @@ public enum InterventionObstacle: Sendable, Equatable {
 }
 
 public enum InterventionResult: Sendable {
-    /// The intervention as it is now, changed or not.
+    /// The intervention as it is now.
     case done(Stored)
+    /// The intervention, which was as it was wanted already.
+    case unchanged(Stored)
     case unknown
     /// Somebody changed it since; this is its revision now.
     case stale(Int64)
@@ -252,7 +254,7 @@ extension Database {
         case .stale(let revision): return .stale(revision)
         case .write, .unchanged:
             guard let stored = try await intervention(id, only: nil) else { return .unknown }
-            return .done(stored)
+            return .unchanged(stored)
         case .refused(let obstacle):
             let current = try await intervention(id, only: nil)
             return .refused(obstacle, current: current?.document)

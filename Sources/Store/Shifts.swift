@@ -19,6 +19,8 @@ public struct NewShift: Sendable {
 public enum ShiftStartOutcome: Sendable {
     case started([UInt8])
     case unknownSite
+    /// The site has no observer position of this name.
+    case unknownPosition
     /// Whoever bears the token has one already; this is it.
     case running([UInt8])
 }
@@ -71,20 +73,28 @@ extension Database {
                 Statement(
                     "SELECT \(Self.shiftColumns)::text FROM shifts t WHERE t.id = $1", .uuid(id))
             ]
+        let places = Statement(
+            """
+            SELECT EXISTS (SELECT FROM sites WHERE id = $1), $2::text IS NULL OR EXISTS (
+                SELECT FROM observer_positions WHERE site = $1 AND name = $2)
+            """, .text(shift.site), .text(shift.position))
+        var refusal: ShiftStartOutcome?
         do throws(PostgreSQLError) {
-            let results = try await commit(statements)
-            return .started(try results[results.count - 1].bytes(0, 0))
-        } catch {
-            guard case .server(let server) = error else { throw StoreError(error) }
-            switch server.constraint {
-            case "shifts_site_fkey": return .unknownSite
-            case "shifts_one_running":
-                guard let running = try await runningShift(of: author.token) else {
-                    throw StoreError(error)
+            let results = try await commit(reading: [places]) { (read) throws(PostgreSQLError) in
+                if try !read[0].bool(0, 0) {
+                    refusal = .unknownSite
+                } else if try !read[0].bool(0, 1) {
+                    refusal = .unknownPosition
                 }
-                return .running(running)
-            default: throw StoreError(error)
+                return refusal == nil ? statements : nil
             }
+            guard let document = results?.last else { return refusal ?? .unknownSite }
+            return .started(try document.bytes(0, 0))
+        } catch {
+            guard case .server(let server) = error, server.constraint == "shifts_one_running",
+                let running = try await runningShift(of: author.token)
+            else { throw StoreError(error) }
+            return .running(running)
         }
     }
 

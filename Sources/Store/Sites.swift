@@ -22,6 +22,9 @@ public struct PermittedPattern: Sendable, Equatable {
 
 /// Where an observer sits.
 public struct ObserverPosition: Sendable, Equatable {
+    /// How many characters a name may have, wherever one stands.
+    public static let nameLength = 1...100
+
     public let name: String
     /// What is watched from there; nil for all areas.
     public let areas: [AreaID]?

@@ -1733,6 +1733,7 @@ def test_a_bad_parameter_is_named(query: str, code: str, administrator: httpx.Cl
 
 
 def test_a_shift_is_started_listed_and_ended(site: Site) -> None:
+    set_positions(site, "Platz 3")
     observer, supervisor = site.client("observer"), site.client("shift_supervisor")
     input = {"reason": "Nachtdienst", "position": "Platz 3", "until": instant(hours=-8)}
 

@@ -555,7 +555,7 @@ def shift_change(night: Night) -> None:
             "/v1/shifts",
             {
                 "site": SITE,
-                "position": "Mitte",
+                "position": "Nord",
                 "reason": "Night shift.",
                 "until": ago(-3_600),
             },

@@ -68,11 +68,11 @@ import Testing
                 case (.done, .refused(let refusal, let current, let holder)):
                     #expect(refusal == .acknowledgedBy(actor(contenders[0]), since: now))
                     #expect(holder == "Dienst 1")
-                    #expect(try text(current, "handling") == "acknowledged")
+                    #expect(try text(try #require(current), "handling") == "acknowledged")
                 case (.refused(let refusal, let current, let holder), .done):
                     #expect(refusal == .acknowledgedBy(actor(contenders[1]), since: now))
                     #expect(holder == "Dienst 2")
-                    #expect(try text(current, "handling") == "acknowledged")
+                    #expect(try text(try #require(current), "handling") == "acknowledged")
                 case let other: Issue.record("\(other)")
                 }
             }
@@ -97,11 +97,11 @@ import Testing
 
                 switch (try await first, try await second) {
                 case (.done, .refused(let refusal, let current, _)):
-                    #expect(try text(current, "position") == "Platz 1")
+                    #expect(try text(try #require(current), "position") == "Platz 1")
                     #expect(refusal.holder == actor(authors[0]))
                     #expect(refusal.since == now)
                 case (.refused(let refusal, let current, _), .done):
-                    #expect(try text(current, "position") == "Platz 2")
+                    #expect(try text(try #require(current), "position") == "Platz 2")
                     #expect(refusal.holder == actor(authors[1]))
                     #expect(refusal.since == now)
                 case let other: Issue.record("\(other)")

@@ -13,11 +13,11 @@ import Testing
         _ instance: Instance, of site: DemonstrationSite, itemsMax: Int32 = 100
     ) async throws -> JSON {
         let id = site.id
-        let document = try await instance.run { database in
+        let handover = try await instance.run { database in
             try await database.handover(
                 at: id, now, reviewWithin: .seconds(86_400), itemsMax: itemsMax)
         }
-        return try JSON.parse(try #require(document))
+        return try JSON.parse(try #require(handover).document)
     }
 
     private func counts(_ handover: JSON) throws -> [String: Int64] {

@@ -255,6 +255,56 @@ import Testing
         }
     }
 
+    @Test func `keeps of a line with a text nothing that confirms a guess once it is erased`()
+        async throws
+    {
+        try await withSite { scene in
+            func line(_ note: String) -> String {
+                "key,category,occurred_at,note\nE-1,criminal_offence,2022-06-04T01:20,\(note)\n"
+            }
+            _ = try await scene.report(line("Herr M."))
+            let other = try await scene.report(line("Herr N."))
+            #expect(faults(other) == ["2 key key.reused"])
+            #expect(try await scene.report(line("Herr M.")).tally == tally(0, 0, known: 1))
+
+            let incident: IncidentID = try await scene.database.query(
+                "SELECT id FROM incidents"
+            ).id(0, 0)
+            _ = try await scene.instance.run { database in
+                try await database.erase(
+                    .remarks, incident.uuid, reason: "Antrag", only: nil,
+                    by: DemonstrationSite.author, at: .now())
+            }
+
+            // What the line said is not known any more, only that it was there.
+            #expect(try await scene.report(line("Herr N.")).tally == tally(0, 0, known: 1))
+            #expect(try await scene.count("incidents") == 1)
+        }
+    }
+
+    @Test func `salts each line's hash with its text's own salt`() async throws {
+        try await withSite { scene in
+            _ = try await scene.report(
+                """
+                key,category,occurred_at,note
+                E-1,criminal_offence,2022-06-04T01:20,Herr M.
+                E-2,criminal_offence,2022-06-04T01:20,Herr M.
+                E-3,criminal_offence,2022-06-04T01:20,
+                E-4,criminal_offence,2022-06-04T01:20,
+                """)
+
+            #expect(
+                try await scene.database.number(
+                    "SELECT count(DISTINCT content_hash) FROM imported_rows") == 3)
+            #expect(
+                try await scene.text(
+                    """
+                    SELECT string_agg(key, ' ' ORDER BY key) FROM imported_rows
+                    WHERE remark IS NULL
+                    """) == "E-3 E-4")
+        }
+    }
+
     @Test func `takes the interventions of incidents that came before`() async throws {
         try await withSite { scene in
             _ = try await scene.report(Self.history)

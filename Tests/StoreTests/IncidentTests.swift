@@ -411,7 +411,9 @@ import Testing
 
 extension IncidentResult {
     func stored() throws -> Stored {
-        guard case .done(let stored) = self else { throw NotStored(outcome: "\(self)") }
-        return stored
+        switch self {
+        case .done(let stored), .unchanged(let stored): return stored
+        default: throw NotStored(outcome: "\(self)")
+        }
     }
 }

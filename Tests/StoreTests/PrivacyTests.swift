@@ -68,7 +68,7 @@ import Testing
         _ scene: Scene, by author: Author? = nil, lasting duration: Duration = .seconds(3_600)
     ) async throws -> ShiftStartOutcome {
         let shift = NewShift(
-            site: scene.site.id, position: "Platz 3", reason: "Nachtdienst", until: now + duration)
+            site: scene.site.id, position: nil, reason: "Nachtdienst", until: now + duration)
         let author = author ?? scene.observer
         return try await scene.instance.run { database in
             try await database.startShift(shift, by: author, at: now)
@@ -342,6 +342,37 @@ import Testing
             let journaled = try await scene.database.number(
                 "SELECT count(*) FROM journal WHERE document::text LIKE '%Platz 3%'")
             #expect(journaled == 0)
+        }
+    }
+
+    @Test func `nobody erases without a row of the journal, the server's role by itself neither`()
+        async throws
+    {
+        try await withAlarm { scene in
+            try await comment("Herr M. war dabei.", scene)
+
+            try await scene.database.queryAsRuntime(
+                """
+                SELECT erase('remarks', '\(scene.alarm)', NULL, gen_random_uuid(),
+                    gen_random_uuid(), 'Antrag', '\(scene.observer.token)', 'administrator',
+                    'request-18', clock_timestamp())
+                """)
+
+            let rows = try await scene.database.query(
+                """
+                SELECT j.actor, j.role, j.request_id, j.document ->> 'erased', r.text,
+                    j.remark_hash = sha256(r.salt || convert_to(r.text, 'UTF8'))
+                FROM journal j JOIN positions p USING (change) JOIN remarks r ON r.id = j.remark
+                WHERE j.event = 'erasure.completed'
+                """)
+            #expect(rows.rowCount == 1)
+            let actor: TokenID = try rows.id(0, 0)
+            #expect(actor == scene.observer.token)
+            #expect(try rows.text(0, 1) == "administrator")
+            #expect(try rows.text(0, 2) == "request-18")
+            #expect(try rows.text(0, 3) == "1")
+            #expect(try rows.text(0, 4) == "Antrag")
+            #expect(try rows.bool(0, 5))
         }
     }
 

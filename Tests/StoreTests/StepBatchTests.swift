@@ -43,8 +43,8 @@ import Testing
     private func told(_ result: StepResult, _ member: String = "handling") throws -> String {
         switch result {
         case .done(let alarm): "done \(try text(alarm, member))"
-        case .unchanged(let alarm): "unchanged \(try text(alarm, member))"
-        case .refused(_, let current, _): "refused \(try text(current, member))"
+        case .unchanged(let alarm): "unchanged \(try text(#require(alarm), member))"
+        case .refused(_, let current, _): "refused \(try text(#require(current), member))"
         case .refusedMatter(let obstacle): "refused \(obstacle)"
         case .unknown: "unknown"
         case .unknownPosition: "unknown position"

@@ -17,16 +17,18 @@ struct ImportScope {
     /// Journals what lines in [from, to) have become, each under its line as the ordinal. The
     /// import's own row is the first, or live streams would have to look for it behind all others.
     func journal(from: Int64, to: Int64) -> [Statement] {
-        [("incident", "incidents"), ("intervention", "interventions")].map { kind, table in
+        [
+            // An incident's note is part of its document; a reason is only with its row.
+            ("incident", "incidents", "NULL::uuid"), ("intervention", "interventions", "k.remark"),
+        ].map { kind, table, remark in
             Statement(
                 """
                 INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor,
                     role, remark, remark_hash, request_id, document)
                 SELECT currval('changes'), k.line + 1, '\(kind).imported', t.site, t.id, $5, $6,
-                    $7, k.remark,
-                    CASE WHEN k.remark IS NOT NULL THEN (
-                        SELECT sha256(r.salt || convert_to(r.text, 'UTF8')) FROM remarks r
-                        WHERE r.id = k.remark) END,
+                    $7, \(remark),
+                    (SELECT sha256(r.salt || convert_to(r.text, 'UTF8')) FROM remarks r
+                        WHERE r.id = \(remark)),
                     $8, \(kind)_document(t)
                 FROM imported_rows k JOIN \(table) t ON t.site = k.site AND t.id = k.subject
                 WHERE k.site = $1 AND k.import = $2 AND k.kind = '\(kind)'
@@ -75,7 +77,10 @@ struct ImportScope {
         Statement(
             """
             INSERT INTO imported_rows (site, kind, key, content_hash, import, line, subject, remark)
-            SELECT $1, $2, n.key, n.hash, $3, n.line, n.subject, n.remark
+            SELECT $1, $2, n.key,
+                CASE WHEN n.remark IS NULL THEN n.hash ELSE sha256(
+                    (SELECT r.salt FROM remarks r WHERE r.id = n.remark) || n.hash) END,
+                $3, n.line, n.subject, n.remark
             FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::bigint[], $8::uuid[])
                 AS n (subject, key, hash, line, remark)
             """, .text(site), .text(kind), .uuid(id), subjects, .texts(lines.map(\.key)),

@@ -125,8 +125,7 @@ struct IncidentBatch {
                     .uuids(seen.map { PostgreSQLUUID($0.1.uuid) })))
         }
         statements.append(
-            scope.keys(
-                "incident", ids, lines, remarks: lines.map { _ in nil }))
+            scope.keys("incident", ids, lines, remarks: rows.map { $0.note?.id }))
         let assessable = rows.filter { $0.incident.pattern != nil }
         if !assessable.isEmpty {
             statements.append(

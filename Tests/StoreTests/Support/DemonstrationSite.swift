@@ -86,8 +86,10 @@ extension CreateOutcome {
 
 extension ChangeOutcome {
     func stored() throws -> Stored {
-        guard case .changed(let stored) = self else { throw NotStored(outcome: "\(self)") }
-        return stored
+        switch self {
+        case .changed(let stored), .unchanged(let stored): return stored
+        default: throw NotStored(outcome: "\(self)")
+        }
     }
 }
 
