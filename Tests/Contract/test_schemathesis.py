@@ -52,6 +52,13 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "shift_supervisor": server.create_token("shift_supervisor", site=site.id),
         "statistician": server.create_token("statistician", site=site.id),
     }
+    draft = {
+        "title": "Videoschutz",
+        "reference": "Drucksache 17/5816",
+        "stand": "heute",
+        "questions": [{"number": 1, "wording": "wie;", "answer": {"kind": "text", "text": "Gut."}}],
+    }
+    report = create(site.client("statistician"), "/v1/reports", draft)
     site.close()
     known_ids = {
         "getSite": site.id,
@@ -67,6 +74,9 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "listAlarmHistory": posted["alarm"],
         "listVerdicts": posted["alarm"],
         "revokeToken": spare_token["id"],
+        "getReport": report["id"],
+        "releaseReport": report["id"],
+        "recheckReport": report["id"],
     }
     for operation in OPERATIONS:
         if operation.path.startswith("/v1/alarms/{id}/") and operation.method == "post":
@@ -83,6 +93,7 @@ def drawn_from(server: Server, administrator, administrator_token: str) -> dict[
         "createShelving": {"site": site.id, "camera": site.camera},
         "createEvidenceHold": {"camera": site.camera},
         "startShift": {"site": site.id},
+        "freezeReport": {"site": site.id},
         "createToken": {
             "site": site.id,
             "node": site.node,

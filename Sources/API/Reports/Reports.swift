@@ -32,7 +32,7 @@ extension API {
                 at: call.receivedAt)
             return .json(summary, status: 201, fields: [("location", "/v1/reports/\(id)")])
         }
-        addOpen(.get, "/v1/reports/key") { api, call in
+        add(.get, "/v1/reports/key", for: Self.reportReaders) { api, call in
             var query = QueryReader(call.request)
             let fingerprint = query.value("id", expected: "64 hexadecimal digits") {
                 [UInt8](hexadecimal: $0, count: 32)
