@@ -126,6 +126,19 @@ def test_a_report_is_listed_and_read_by_its_readers_alone(site: Site, server: Se
     refused(auditor, "GET", "/v1/reports/key", 422, "parameter.invalid", params={"id": "0"})
 
 
+def test_nothing_of_reports_is_told_to_nobody(nobody: httpx.Client, site: Site) -> None:
+    report = freeze(site)
+    for method, path in (
+        ("GET", "/v1/reports"),
+        ("POST", "/v1/reports"),
+        ("GET", "/v1/reports/key"),
+        ("GET", f"/v1/reports/{report['id']}"),
+        ("POST", f"/v1/reports/{report['id']}/release"),
+        ("POST", f"/v1/reports/{report['id']}/recheck"),
+    ):
+        refused(nobody, method, path, 401, "token.missing")
+
+
 def test_a_second_person_releases_a_report_once(site: Site, colleague: httpx.Client) -> None:
     report = freeze(site)
     path = f"/v1/reports/{report['id']}/release"

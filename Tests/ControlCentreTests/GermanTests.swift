@@ -123,7 +123,9 @@ import Testing
             answer(.arrivalTimes, part(tallies, .complete)).germanSentence
                 == "im Median 3\u{A0}min 1\u{A0}s")
         #expect(
-            answer(.arrivalTimes, part(Tallies(), .complete)).germanSentence
-                == "keine bekannten Zeiten")
+            answer(
+                .arrivalTimes, part(tallies, .complete),
+                [(.previousFullYear, part(Tallies(), .complete))]
+            ).germanSentence == "im Median 3\u{A0}min 1\u{A0}s (gesamtes Vorjahr: nicht bekannt)")
     }
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from mannheim import REPORT, history
 from printing import print_page, require_printer
@@ -270,3 +271,51 @@ def test_the_command_line_does_the_same(mannheim: Site, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert b"/reference: must be" in refused.stderr
     assert b"/questions: must be" in refused.stderr
+
+
+@pytest.fixture
+def separate(binary: Path, database: str, tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """Two servers on one database that sign with the same key."""
+    options = ("--signing-key", str(tmp_path / "key.pem"))
+    with (
+        running_server(binary, tmp_path, *options, database=database) as first,
+        running_server(binary, tmp_path, *options, database=database) as second,
+    ):
+        yield first, second
+
+
+def test_what_was_changed_in_the_database_is_not_given_out(
+    separate: tuple[Server, Server], database: str, tmp_path: Path
+) -> None:
+    first, second = separate
+    with first.client(first.create_token("administrator")) as administrator:
+        site = create_site(first, administrator, "mannheim")
+    report = site.client("statistician").post("/v1/reports", json=REPORT).json()
+    path = f"/v1/reports/{report['id']}"
+    with second.client(site.token("statistician")) as statistician:
+        key = statistician.get("/v1/reports/key").text
+        assert key == site.client("statistician").get("/v1/reports/key").text
+        assert key == statistician.get("/v1/reports/key", params={"id": report["key"]}).text
+        assert statistician.get(path).json()["sha256"] == report["sha256"]
+        assert (tmp_path / "key.pem").stat().st_mode & 0o777 == 0o600
+
+        with psycopg.connect(database, autocommit=True) as owner:
+            owner.execute(
+                "UPDATE reports SET content = convert_to(replace(convert_from(content, 'UTF8'), "
+                "'31. Oktober', '30. Oktober'), 'UTF8')"
+            )
+
+        for format in ("json", "canonical", "html", "csv", "signature"):
+            refused = statistician.get(path, params={"format": format})
+            assert (refused.status_code, refused.json()["code"]) == (500, "report.damaged")
+        assert statistician.post(f"{path}/recheck").json()["intact"] is False
+    place = ("--database", database)
+    rechecked = subprocess.run(
+        [first.binary, "report", "recheck", report["id"], *place],
+        env=environment(),
+        capture_output=True,
+        timeout=COMMAND_SECONDS_MAX,
+    )
+    assert rechecked.returncode == 1
+    assert b"NOT WHAT WAS SIGNED" in rechecked.stdout
+    site.close()

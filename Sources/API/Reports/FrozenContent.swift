@@ -103,6 +103,8 @@ struct FrozenContent {
         var dimensions: [Dimension] = []
         var values: [Dimension: Set<String>] = [.site: []]
         for answer in answers {
+            // A group whose cells have no value needs its own word all the same.
+            for group in answer.question.groups where values[group] == nil { values[group] = [] }
             for part in [answer.period] + answer.comparisons.map(\.part) {
                 values[.site]?.formUnion(part.spans.map(\.site.description))
                 for cell in part.cells {

@@ -1,7 +1,11 @@
 extension StatisticsAnswer {
     /// The total as a ministry writes it into a sentence: `552 (gesamtes Vorjahr: 686)`.
     public var germanSentence: String {
-        let figure = period.germanTotal(of: question.metric)
+        let isMedian =
+            MetricDefinition.current(of: question.metric).measures.contains(.median)
+            && period.total.state == .complete && period.total.tallies.number(of: .median) != nil
+        let word = isMedian ? "im Median " : ""
+        let figure = word + period.germanTotal(of: question.metric)
         guard !comparisons.isEmpty else { return figure }
         let others = comparisons.map { comparison, part in
             "\(comparison.german): \(part.germanTotal(of: question.metric))"
@@ -17,7 +21,7 @@ extension StatisticsAnswer.Part {
         let measures = MetricDefinition.current(of: metric).measures
         if measures.contains(.median) {
             return total.tallies.number(of: .median)
-                .map { "im Median \(German.duration(seconds: $0))" } ?? "keine bekannten Zeiten"
+                .map { German.duration(seconds: $0) } ?? "nicht bekannt"
         }
         guard let measure = measures.first, let number = total.tallies.number(of: measure) else {
             return "kein Wert"

@@ -48,8 +48,10 @@ struct FigureRows {
                 rows.append(Row(headings: headings, cells: cells))
             }
         }
-        if isAligned, let calendar = figure.groups.firstIndex(where: Self.isCalendar) {
-            sort(by: calendar, places)
+        if isAligned, let group = figure.groups.first, Self.isCalendar(group),
+            Set(figure.parts[0].cells.compactMap { $0.keys[0]?.prefix(4) }).count == 1
+        {
+            sort(places)
         }
     }
 
@@ -76,9 +78,8 @@ struct FigureRows {
         return kept
     }
 
-    /// The months of a longer period follow those of the shorter one in the year's order.
-    private mutating func sort(by calendar: Int, _ places: [[String?]: Int]) {
-        guard calendar == 0 else { return }
+    /// What a longer period has before or after the shorter one takes its place in the year.
+    private mutating func sort(_ places: [[String?]: Int]) {
         var keys: [String] = Array(repeating: "", count: rows.count)
         for (key, place) in places { keys[place] = key[0] ?? "~" }
         let order = rows.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }

@@ -36,7 +36,7 @@ extension ReportPage {
             return "\(dimension.german): \(words.joined(separator: ", "))"
         }
         guard !filters.isEmpty else { return }
-        writer.element("p", "Nur " + filters.joined(separator: "; ") + ".")
+        writer.element("p", ["class": "filters"], "Nur " + filters.joined(separator: "; ") + ".")
     }
 
     /// A line for each measure, the periods beside each other.
@@ -69,10 +69,16 @@ extension ReportPage {
         to writer: inout HTMLWriter
     ) {
         writer.element("table") { writer in
-            if measures.count > 1 {
-                writer.element("caption", figure.parts[parts[0]].heading)
-            }
             writer.element("thead") { writer in
+                // Not a caption, which may be left alone at the foot of a page.
+                if measures.count > 1 {
+                    let columns = figure.groups.count + measures.count
+                    writer.element("tr") { writer in
+                        writer.element(
+                            "th", ["class": "period", "colspan": "\(columns)"],
+                            figure.parts[parts[0]].heading)
+                    }
+                }
                 writer.element("tr") { writer in
                     for group in figure.groups {
                         writer.element("th", ["scope": "col"], content.word(for: group))

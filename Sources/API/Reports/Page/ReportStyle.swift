@@ -27,16 +27,16 @@ enum ReportStyle {
         .wording { border-left: 2.5pt solid #777; font-style: italic; margin: 0 0 3mm;
           padding: .5mm 0 .5mm 4mm; }
         .wording p:last-child { margin: 0; }
-        .sentence { font-size: 12pt; font-weight: bold; }
+        .sentence { font-size: 12pt; font-weight: bold; break-after: avoid; }
+        .filters { break-after: avoid; }
         table { border-collapse: collapse; margin: 2mm 0 3mm; width: 100%; font-size: 9.5pt; }
-        caption { text-align: left; font-size: 9pt; padding-bottom: 1mm; }
         thead { display: table-header-group; }
         tr { break-inside: avoid; }
         th, td { border-bottom: .5pt solid #888; padding: 1mm 2mm; text-align: left;
           vertical-align: bottom; }
         tbody th, td { vertical-align: top; }
         thead th { border-bottom: 1pt solid #000; font-weight: bold; }
-        tbody th { font-weight: normal; }
+        tbody th, th.period { font-weight: normal; }
         th.n, td.n { text-align: right; font-variant-numeric: tabular-nums; hyphens: manual; }
         td.n { white-space: nowrap; }
         td.s { font-style: italic; text-align: right; hyphens: manual; }
