@@ -230,6 +230,55 @@ struct AlarmQuery: FigureSource {
     }
 }
 
+extension AlarmQuery: JournaledSource {
+    func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
+    ) -> [Statement] {
+        let isQuality = question.metric == .detectionQuality
+        let ledgers: [Ledger] =
+            isQuality ? [.alarms, .detections, .matters] : [.alarms, .detections]
+        return ledgers.map { ledger in
+            var query = Query()
+            let groups = leftOut ? [] : groups
+            let from = self.from(ledger, spans, in: &query)
+            filter(ledger, &query, modes: !leftOut)
+            query.filter("p.position > \(query.bind(.int64(after)))")
+            query.filter("p.position <= \(query.bind(.int64(upTo)))")
+            let keys = groups.enumerated().map { place, group in
+                ", \(group.key(time: "l.\(ledger.time)", value: ledger.value(of: group))) AS k\(place)"
+            }
+            let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+            let (subject, behind) =
+                switch ledger {
+                case .alarms:
+                    // An alarm counts otherwise also when its matter or a unit sent to it changes.
+                    (
+                        "l.alarm",
+                        """
+                        (j.subject = c.subject
+                            OR split_part(j.event, '.', 1) IN ('incident', 'intervention'))
+                        """
+                    )
+                case .detections: ("NULL", "split_part(j.event, '.', 1) = 'detections'")
+                case .matters: ("l.incident", "j.subject = c.subject")
+                }
+            return Statement(
+                """
+                SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
+                FROM (
+                    SELECT s.part\(keys.joined()), p.position, l.change, l.site,
+                        (\(subject))::text AS subject
+                    FROM \(from) JOIN positions p ON p.change = l.change
+                    \(query.whereClause)
+                ) c
+                JOIN journal j ON j.change = c.change AND j.site = c.site AND \(behind)
+                ORDER BY c.position, j.event, j.subject
+                LIMIT \(ChangeBehind.rowsMax)
+                """, parameters: query.parameters)
+        }
+    }
+}
+
 extension Dimension {
     /// SQL of what rows are grouped by: cheap to compute.
     ///

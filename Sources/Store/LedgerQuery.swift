@@ -178,7 +178,7 @@ struct LedgerQuery: FigureSource {
 extension LedgerQuery: JournaledSource {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
-    ) -> Statement {
+    ) -> [Statement] {
         var query = Query()
         let groups = leftOut ? [] : groups
         var from = "\(query.bind(spans)) JOIN \(source.table) l ON \(joinCondition)"
@@ -215,18 +215,20 @@ extension LedgerQuery: JournaledSource {
                 "SELECT n.incident::text FROM interventions n WHERE n.id = c.subject"
             )
             : ("incident", "SELECT n.id::text FROM interventions n WHERE n.incident = c.subject")
-        return Statement(
-            """
-            SELECT DISTINCT c.part\(outer), c.position, j.event, j.subject
-            FROM (
-                SELECT s.part\(inner), p.position, l.change, l.\(subject) AS subject
-                FROM \(from)
-                \(query.whereClause)
-            ) c
-            JOIN journal j ON j.change = c.change
-                AND (j.subject = c.subject::text OR j.subject IN (\(related)))
-            ORDER BY c.position, j.event, j.subject
-            LIMIT \(ChangeBehind.rowsMax)
-            """, parameters: query.parameters)
+        return [
+            Statement(
+                """
+                SELECT DISTINCT c.part\(outer), c.position, j.event, j.subject
+                FROM (
+                    SELECT s.part\(inner), p.position, l.change, l.\(subject) AS subject
+                    FROM \(from)
+                    \(query.whereClause)
+                ) c
+                JOIN journal j ON j.change = c.change
+                    AND (j.subject = c.subject::text OR j.subject IN (\(related)))
+                ORDER BY c.position, j.event, j.subject
+                LIMIT \(ChangeBehind.rowsMax)
+                """, parameters: query.parameters)
+        ]
     }
 }

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import uuid
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -225,6 +226,48 @@ def test_a_recheck_names_what_is_another_figure_now(site: Site) -> None:
     plain = call(site.client("statistician"), "POST", path, 200)
     for difference in plain["now"]["differences"]:
         assert [list(entry) for entry in difference["entries"]] == [["position"]]
+
+
+def test_a_recheck_explains_figures_of_the_analysis(site: Site) -> None:
+    detection = {
+        "id": str(uuid.uuid4()),
+        "camera": site.camera,
+        "pattern": "hitting",
+        "confidence": 0.9,
+        "occurred_at": datetime.now(timezone.utc).isoformat(),
+    }
+    raised = call(site.client("node"), "POST", "/v1/detections", 201, json=detection)
+    today = datetime.now(timezone.utc).date()
+    period = {"from": str(today - timedelta(days=1)), "to": str(today + timedelta(days=2))}
+    figures = [
+        {"metric": metric, "group_by": ["pattern"]} | period
+        for metric in ("alarm-funnel", "detection-quality")
+    ]
+    question = {
+        "number": 1,
+        "wording": "wie gut erkannt wird;",
+        "answer": {"kind": "figures", "figures": figures},
+    }
+    report = freeze(site, questions=[question])
+
+    path = f"/v1/alarms/{raised['alarm']}/confirm"
+    call(site.client("observer"), "POST", path, 200)
+
+    path = f"/v1/reports/{report['id']}/recheck"
+    rechecked = call(site.client("shift_supervisor"), "POST", path, 200)
+    assert rechecked["same_position"]["identical"]
+    confirmed = [
+        difference
+        for difference in rechecked["now"]["differences"]
+        if difference["group"] == {"pattern": "hitting"}
+        and difference["measure"].removeprefix("known_part.") == "confirmed"
+    ]
+    assert [(d["figure"], d["before"], d["after"]) for d in confirmed] == [(1, 0, 1), (2, 0, 1)]
+    for difference in confirmed:
+        entries = {(entry["event"], entry["subject"]) for entry in difference["entries"]}
+        assert ("alarm.confirmed", raised["alarm"]) in entries
+    page = get(site.client("auditor"), report, format="html").text
+    assert "bestätigte Alarme" in page and "Konfidenz ab 0,9" in page
 
 
 def test_a_report_knows_what_was_known_at_its_as_of(site: Site) -> None:

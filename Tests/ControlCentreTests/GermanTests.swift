@@ -114,6 +114,16 @@ import Testing
         #expect(answer.germanSentence == "teilweise erfasst (gesamtes Vorjahr: nicht erfasst)")
     }
 
+    @Test func `names the number where a metric says several`() {
+        var tallies = Tallies()
+        tallies.add(1_200, of: nil, to: .detections)
+
+        let answer = answer(
+            .alarmFunnel, part(tallies, .complete), [(.previousFullYear, part(0))])
+
+        #expect(answer.germanSentence == "Detektionen: 1\u{202F}200 (gesamtes Vorjahr: 0)")
+    }
+
     @Test func `gives the median of times`() {
         var tallies = Tallies()
         tallies.add(1, of: 120, to: .cases)

@@ -1,10 +1,7 @@
 extension StatisticsAnswer {
     /// The total as a ministry writes it into a sentence: `552 (gesamtes Vorjahr: 686)`.
     public var germanSentence: String {
-        let isMedian =
-            MetricDefinition.current(of: question.metric).measures.contains(.median)
-            && period.total.state == .complete && period.total.tallies.number(of: .median) != nil
-        let word = isMedian ? "im Median " : ""
+        let word = period.germanWord(of: question.metric)
         let figure = word + period.germanTotal(of: question.metric)
         guard !comparisons.isEmpty else { return figure }
         let others = comparisons.map { comparison, part in
@@ -15,6 +12,17 @@ extension StatisticsAnswer {
 }
 
 extension StatisticsAnswer.Part {
+    /// What the number is, where the metric says several.
+    fileprivate func germanWord(of metric: Metric) -> String {
+        guard total.state == .complete else { return "" }
+        let measures = MetricDefinition.current(of: metric).measures
+        if measures.contains(.median) {
+            return total.tallies.number(of: .median) == nil ? "" : "im Median "
+        }
+        guard measures.count > 1, let first = measures.first else { return "" }
+        return "\(first.german): "
+    }
+
     /// A number, or why there is none; of times the median.
     fileprivate func germanTotal(of metric: Metric) -> String {
         guard total.state == .complete else { return total.state.german }

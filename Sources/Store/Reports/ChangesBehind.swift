@@ -18,12 +18,12 @@ public struct ChangeBehind: Sendable, Hashable {
 /// A source whose figures change with rows of the journal only.
 protocol JournaledSource: FigureSource {
     /// Which rows of the journal, known after one position and up to another, have changed figures:
-    /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax`.
+    /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
     ///
     /// - Parameter leftOut: of what the metric leaves out, which has no groups.
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
-    ) -> Statement
+    ) -> [Statement]
 }
 
 extension Database {
@@ -41,13 +41,18 @@ extension Database {
                 (connection) async throws(PostgreSQLError) in
                 let spans = try LedgerSpan.all(
                     try await connection.execute([frame.spans(known: upTo)])[0])
-                let results = try await connection.execute(
-                    [false, true].map {
+                var changes: [ChangeBehind] = []
+                for leftOut in [false, true] {
+                    let results = try await connection.execute(
                         source.changes(
-                            of: spans, by: question.groups, leftOut: $0, after: after, upTo: upTo)
-                    })
-                return try ChangeBehind.all(results[0], keyCount: question.groups.count)
-                    + ChangeBehind.all(results[1], keyCount: nil)
+                            of: spans, by: question.groups, leftOut: leftOut, after: after,
+                            upTo: upTo))
+                    for result in results {
+                        changes += try ChangeBehind.all(
+                            result, keyCount: leftOut ? nil : question.groups.count)
+                    }
+                }
+                return changes
             }
         } catch {
             throw StoreError(error)

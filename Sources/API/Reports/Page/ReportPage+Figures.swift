@@ -1,6 +1,9 @@
 import ControlCentre
 
 extension ReportPage {
+    /// Measures that stand side by side on A4.
+    private static let columnsMax = 5
+
     /// A figure: what it is, its sentence, its tables and its chart.
     func write(_ figure: ReportContent.Figure, id: String, to writer: inout HTMLWriter) {
         let definition = content.definition(of: figure)
@@ -15,11 +18,16 @@ extension ReportPage {
         } else {
             let rows = FigureRows(figure, of: content)
             if measures.count == 1 {
-                writeRows(rows, figure, Array(figure.parts.indices), measures, to: &writer)
+                writeRows(
+                    rows, figure, Array(figure.parts.indices), measures, named: false, to: &writer)
             } else {
                 // Several measures of several periods would not fit side by side.
                 for part in figure.parts.indices {
-                    writeRows(rows, figure, [part], measures, to: &writer)
+                    for first in stride(from: 0, to: measures.count, by: Self.columnsMax) {
+                        let shown = measures[first...].prefix(Self.columnsMax)
+                        writeRows(
+                            rows, figure, [part], Array(shown), named: true, to: &writer)
+                    }
                 }
             }
             if measures == [Measure.count.rawValue], figure.groups == [Dimension.month.rawValue] {
@@ -64,14 +72,16 @@ extension ReportPage {
         }
     }
 
+    /// - Parameter named: whether the columns are headed by their measures, and the table by its
+    ///   period; otherwise the columns by their periods.
     private func writeRows(
         _ rows: FigureRows, _ figure: ReportContent.Figure, _ parts: [Int], _ measures: [String],
-        to writer: inout HTMLWriter
+        named: Bool, to writer: inout HTMLWriter
     ) {
         writer.element("table") { writer in
             writer.element("thead") { writer in
                 // Not a caption, which may be left alone at the foot of a page.
-                if measures.count > 1 {
+                if named {
                     let columns = figure.groups.count + measures.count
                     writer.element("tr") { writer in
                         writer.element(
@@ -86,7 +96,7 @@ extension ReportPage {
                     for part in parts {
                         for measure in measures {
                             let heading =
-                                measures.count > 1
+                                named
                                 ? content.word(forMeasure: measure) : figure.parts[part].heading
                             writer.element("th", ["scope": "col", "class": "n"], heading)
                         }
