@@ -61,6 +61,9 @@ CREATE INDEX incidents_by_immediacy ON incidents (site, occurred_at, id)
     WHERE immediate_count > 0;
 CREATE INDEX incidents_retracted ON incidents (site, occurred_at, id)
     WHERE retracted_at IS NOT NULL;
+CREATE INDEX incidents_by_reason ON incidents (
+    site, (CASE WHEN assessed_by_person THEN 'overruled' ELSE computed_reason END),
+    occurred_at, id);
 CREATE INDEX incidents_by_recognition ON incidents (site, recognised_at);
 CREATE INDEX incidents_by_creation ON incidents (site, created_at);
 CREATE INDEX incidents_to_assess ON incidents (assess_after) WHERE assess_after IS NOT NULL;

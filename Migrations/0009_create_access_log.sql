@@ -57,8 +57,16 @@ CREATE TABLE accesses (
 );
 GRANT SELECT, INSERT ON accesses TO leitstand;
 CREATE INDEX accesses_by_age ON accesses (site, accessed_at, id);
-CREATE INDEX accesses_by_subject ON accesses (subject, accessed_at);
-CREATE INDEX accesses_by_shown ON accesses USING gin (shown) WHERE shown <> '{}';
+-- Of all sites.
+CREATE INDEX accesses_by_time ON accesses (accessed_at, id);
+CREATE INDEX accesses_by_subject ON accesses (subject, accessed_at, id);
+CREATE INDEX accesses_by_actor ON accesses (actor, accessed_at, id);
+-- Nearly all that is read are alarms, by observers: lists of those find enough by their age.
+CREATE INDEX accesses_by_action ON accesses (action, accessed_at, id)
+    WHERE action <> 'alarm.read';
+CREATE INDEX accesses_by_role ON accesses (role, accessed_at, id) WHERE role <> 'observer';
+-- Few show other things than their subject.
+CREATE INDEX accesses_showing ON accesses (accessed_at, id) WHERE shown <> '{}';
 
 CREATE FUNCTION access_document(access accesses) RETURNS json
 LANGUAGE sql STABLE
@@ -315,6 +323,11 @@ RETURN json_build_object(
 -- found without reading it.
 CREATE INDEX journal_by_actor ON journal (actor, change) WHERE actor IS NOT NULL;
 CREATE INDEX journal_by_site ON journal (site, change);
+CREATE INDEX journal_by_request ON journal (request_id, change) WHERE request_id IS NOT NULL;
+-- What the correlation does is by far the most, found by its age, and written without this.
+CREATE INDEX journal_by_event ON journal (event, change)
+    WHERE event NOT IN ('alarm.raised', 'alarm.extended', 'alarm.cleared');
+CREATE INDEX journal_by_role ON journal (role, change) WHERE role <> 'observer';
 CREATE INDEX positions_by_time ON positions (recorded_at);
 
 REVOKE EXECUTE ON FUNCTION
