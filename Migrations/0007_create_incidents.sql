@@ -61,6 +61,29 @@ CREATE INDEX incidents_by_immediacy ON incidents (site, occurred_at, id)
     WHERE immediate_count > 0;
 CREATE INDEX incidents_retracted ON incidents (site, occurred_at, id)
     WHERE retracted_at IS NOT NULL;
+-- One for each outcome: a matter has few of them, and a page is read in its order.
+CREATE INDEX incidents_by_proceedings ON incidents (site, occurred_at, id)
+    WHERE 'proceedings' = ANY (outcomes);
+CREATE INDEX incidents_by_fine_proceedings ON incidents (site, occurred_at, id)
+    WHERE 'fine_proceedings' = ANY (outcomes);
+CREATE INDEX incidents_by_arrest ON incidents (site, occurred_at, id)
+    WHERE 'arrest' = ANY (outcomes);
+CREATE INDEX incidents_by_custody ON incidents (site, occurred_at, id)
+    WHERE 'custody' = ANY (outcomes);
+CREATE INDEX incidents_by_identity_check ON incidents (site, occurred_at, id)
+    WHERE 'identity_check' = ANY (outcomes);
+CREATE INDEX incidents_by_removal_order ON incidents (site, occurred_at, id)
+    WHERE 'removal_order' = ANY (outcomes);
+CREATE INDEX incidents_by_warning ON incidents (site, occurred_at, id)
+    WHERE 'warning' = ANY (outcomes);
+CREATE INDEX incidents_by_medical_aid ON incidents (site, occurred_at, id)
+    WHERE 'medical_aid' = ANY (outcomes);
+CREATE INDEX incidents_by_recordings_secured ON incidents (site, occurred_at, id)
+    WHERE 'recordings_secured' = ANY (outcomes);
+CREATE INDEX incidents_by_handed_over ON incidents (site, occurred_at, id)
+    WHERE 'handed_over' = ANY (outcomes);
+CREATE INDEX incidents_by_other ON incidents (site, occurred_at, id)
+    WHERE 'other' = ANY (outcomes);
 CREATE INDEX incidents_by_reason ON incidents (
     site, (CASE WHEN assessed_by_person THEN 'overruled' ELSE computed_reason END),
     occurred_at, id);

@@ -15,6 +15,11 @@ extension Problem {
             self.init(
                 503, "server.overloaded", "Too much is waiting already; send it again.",
                 fields: [("retry-after", "1")])
+        case .tooSlow:
+            self.init(
+                503, "database.too-slow",
+                "The database took too long to answer; ask for less, as for a shorter period.",
+                fields: [("retry-after", "30")])
         case .failed:
             self.init(500, "server.error", "The server failed; its log has the request's id.")
         }

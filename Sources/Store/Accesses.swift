@@ -87,6 +87,9 @@ public struct AccessFilter: Sendable {
 }
 
 extension Database {
+    // Rows of the access log have no position: a reading changes nothing that a later reader could
+    // ask for.
+
     /// Records that somebody is about to read something; whoever cannot be recorded reads nothing.
     public func log(_ access: Access) async throws(StoreError) -> AccessOutcome {
         try await log([access])[0]
@@ -110,7 +113,7 @@ extension Database {
                 .text(access.reason), .text(access.reader.requestID), .time(access.instant))
         }
         do throws(PostgreSQLError) {
-            return try await record(logging).map { (row) throws(PostgreSQLError) in
+            return try await transact(logging).map { (row) throws(PostgreSQLError) in
                 try AccessOutcome(row)
             }
         } catch {
@@ -134,23 +137,11 @@ extension Database {
             .uuids(holds.map { PostgreSQLUUID($0.uuid) }), .uuid(reader.token),
             .text(reader.role.rawValue), .text(reason), .text(reader.requestID), .time(instant))
         do throws(PostgreSQLError) {
-            return try AccessOutcome(try await record([logging])[0])
+            return try AccessOutcome(try await transact([logging])[0])
         } catch {
             throw StoreError(error)
         }
     }
-
-    /// Commits rows of the access log, without a position: a reading changes nothing that a later
-    /// reader could ask for.
-    private func record(_ logging: [Statement]) async throws(PostgreSQLError) -> [QueryResult] {
-        let results = try await pool.withConnection {
-            (connection) async throws(PostgreSQLError) in
-            try await connection.execute([Self.begin] + logging + [Self.commit])
-        }
-        try QueryResult.requireCommit(results[results.count - 1])
-        return Array(results.dropFirst().dropLast())
-    }
-
     /// Records that somebody is about to read a metric's figures of a site, or of all. No site wants
     /// a reason for it: there is nobody in them.
     ///
@@ -169,7 +160,7 @@ extension Database {
             .text(AccessAction.statisticsRead.rawValue), .text(metric.rawValue),
             .uuid(reader.token), .text(reader.role.rawValue), .text(reader.requestID))
         do throws(PostgreSQLError) {
-            return try await record([log])[0].affectedRows > 0
+            return try await transact([log])[0].affectedRows > 0
         } catch {
             throw StoreError(error)
         }
@@ -181,22 +172,27 @@ extension Database {
         var query = Query()
         query.filter("t.site", filter.site.map { .text($0) })
         query.filter("t.action", anyOf: filter.actions)
+        var (table, document) = ("accesses", "access_document(t)")
         if let subject = filter.subject {
-            let isSubject = "t.subject = \(query.bind(.text(subject)))"
+            let isSubject = "subject = \(query.bind(.text(subject)))"
             if let id = UUID(subject) {
-                // A handover is of a site, and shows single things too.
+                // A handover is of a site, and shows single things too. Each part has an index of
+                // its own, in the order of the list.
                 let place = query.bind(.uuid(PostgreSQLUUID(id)))
-                query.filter(
-                    "(\(isSubject) OR t.shown <> '{}' AND t.shown @> ARRAY[\(place)])")
+                table = """
+                    (SELECT * FROM accesses WHERE \(isSubject) UNION ALL
+                    SELECT * FROM accesses WHERE shown <> '{}' AND shown @> ARRAY[\(place)])
+                    """
+                document = "access_document(ROW(t.*)::accesses)"
             } else {
-                query.filter(isSubject)
+                query.filter("t.\(isSubject)")
             }
         }
         query.filter("t.actor", filter.actor.map { .uuid($0) })
         query.filter("t.role", anyOf: filter.roles)
         query.filter("t.accessed_at", from: filter.from, to: filter.to)
         let statement = query.page(
-            request, of: "accesses", document: "access_document(t)", time: "t.accessed_at",
+            request, of: table, document: document, time: "t.accessed_at",
             id: "t.id", idType: "uuid")
         let results = try await read([statement])
         do throws(PostgreSQLError) {
@@ -211,7 +207,7 @@ extension Database {
     /// - Returns: how many were deleted.
     @discardableResult
     public func expireAccesses() async throws(StoreError) -> Int64 {
-        let results = try await read([Statement("SELECT expire_accesses()")])
+        let results = try await work([Statement("SELECT expire_accesses()")])
         do throws(PostgreSQLError) {
             let count = try results[0].int64(0, 0)
             if count > 0 { announceCommit() }

@@ -54,7 +54,7 @@ extension Database {
     }
 
     private func follow(_ statements: [Statement]) async throws(StoreError) {
-        let results = try await read(statements)
+        let results = try await work(statements)
         do throws(PostgreSQLError) {
             var changed = false
             for result in results where try result.int64(0, 0) > 0 { changed = true }

@@ -27,6 +27,12 @@ public final class Database {
         _ = try await read([Statement("SELECT 1")])
     }
 
+    /// What makes a session end a question that takes longer than `time`: nobody's question keeps a
+    /// connection from the others for ever. Changes and house-keeping take as long as they take.
+    public static func limitReads(to time: Duration) -> Statement {
+        Statement("SET statement_timeout = \(time.microseconds / 1_000)")
+    }
+
     /// Runs statements that change nothing, in one flush.
     func read(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
         do throws(PostgreSQLError) {
@@ -34,6 +40,26 @@ public final class Database {
                 (connection) async throws(PostgreSQLError) in
                 try await connection.execute(statements)
             }
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    /// Runs statements in a transaction of their own, in one flush and without a limit of time. They
+    /// take no number and no position, or do so by themselves, as the functions that keep house do.
+    func transact(_ statements: [Statement]) async throws(PostgreSQLError) -> [QueryResult] {
+        let results = try await pool.withConnection {
+            (connection) async throws(PostgreSQLError) in
+            try await connection.execute([Self.begin, Self.unlimited] + statements + [Self.commit])
+        }
+        try QueryResult.requireCommit(results[results.count - 1])
+        return Array(results.dropFirst(2).dropLast())
+    }
+
+    /// Keeps house: as `transact`, for functions that any instance may call at any time.
+    func work(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
+        do throws(PostgreSQLError) {
+            return try await transact(statements)
         } catch {
             throw StoreError(error)
         }
@@ -99,6 +125,9 @@ public final class Database {
     static let begin = Statement("BEGIN")
     static let rollback = Statement("ROLLBACK")
     static let commit = Statement("COMMIT")
-    static let nextChange = Statement("SELECT nextval('changes')")
+    private static let unlimited = Statement("SET LOCAL statement_timeout = 0")
+    /// Also lifts the limit of time: a change is not ended between its parts, nor while it commits.
+    static let nextChange = Statement(
+        "SELECT nextval('changes'), set_config('statement_timeout', '0', true)")
     static let appendPosition = Statement("SELECT append_position(currval('changes'))")
 }

@@ -54,7 +54,7 @@ extension Database {
 
     /// Makes sure that the days around now have partitions of their own.
     public func ensurePartitions() async throws(StoreError) {
-        _ = try await read([
+        _ = try await work([
             Statement(
                 """
                 SELECT ensure_detection_partitions(
@@ -67,7 +67,7 @@ extension Database {
     ///
     /// - Returns: whether anything was journaled.
     public func clearDueAlarms() async throws(StoreError) -> Bool {
-        let results = try await read([
+        let results = try await work([
             Statement("SELECT clear_due_alarms()"),
             Statement("SELECT journal_pending_extensions()"),
         ])

@@ -30,14 +30,10 @@ extension Database {
             .text(author.requestID), .time(instant))
         do throws(PostgreSQLError) {
             // The function takes number and position of its change by itself.
-            let results = try await pool.withConnection {
-                (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, erase, Self.commit])
-            }
-            try QueryResult.requireCommit(results[2])
-            guard !results[1].isNull(0, 0) else { return nil }
+            let erasure = try await transact([erase])[0]
+            guard !erasure.isNull(0, 0) else { return nil }
             announceCommit()
-            return try results[1].bytes(0, 0)
+            return try erasure.bytes(0, 0)
         } catch {
             throw StoreError(error)
         }

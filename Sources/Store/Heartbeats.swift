@@ -82,12 +82,7 @@ extension Database {
             .text(Self.canonical(entries)), .optional(author.token), .text(author.role.rawValue),
             .text(author.requestID))
         do throws(PostgreSQLError) {
-            let results = try await pool.withConnection {
-                (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, statement, Self.commit])
-            }
-            try QueryResult.requireCommit(results[2])
-            let row = results[1]
+            let row = try await transact([statement])[0]
             guard row.rowCount == 1 else { return nil }
             if try row.bool(0, 5) { announceCommit() }
             return HeartbeatReceipt(
@@ -128,7 +123,7 @@ extension Database {
     public func reportLostNodes(servingSince: Timestamp, at instant: Timestamp = .now())
         async throws(StoreError) -> Int
     {
-        let results = try await read([
+        let results = try await work([
             Statement("SELECT mark_lost_nodes($1, $2)", .time(servingSince), .time(instant)),
             Statement("SELECT count(*) FROM nodes WHERE lost"),
         ])

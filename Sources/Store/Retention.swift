@@ -5,7 +5,7 @@ extension Database {
     ///
     /// - Returns: whether there may be more.
     public func deleteDue() async throws(StoreError) -> Bool {
-        let results = try await read([Statement("SELECT run_retention()")])
+        let results = try await work([Statement("SELECT run_retention()")])
         do throws(PostgreSQLError) {
             let isWork = try results[0].int64(0, 0) > 0
             if isWork { announceCommit() }

@@ -167,7 +167,7 @@ extension Database {
     ///
     /// - Returns: whether anything was journaled.
     public func endDueShelvings() async throws(StoreError) -> Bool {
-        let results = try await read([Statement("SELECT end_due_shelvings()")])
+        let results = try await work([Statement("SELECT end_due_shelvings()")])
         do throws(PostgreSQLError) {
             let changed = try results[0].int64(0, 0) > 0
             if changed { announceCommit() }

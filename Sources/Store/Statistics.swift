@@ -158,7 +158,7 @@ extension Database {
 
     /// Notes the positions of ledger rows that are there by now.
     public func settleLedger() async throws(StoreError) {
-        _ = try await read([Statement("SELECT settle_ledger()")])
+        _ = try await work([Statement("SELECT settle_ledger()")])
     }
 
     /// Compares the ledger with the journal's documents, at each position.

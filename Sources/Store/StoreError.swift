@@ -8,6 +8,8 @@ public enum StoreError: Error, Sendable {
     case unavailable(String)
     /// Too much is waiting already; nothing was sent.
     case overloaded
+    /// A question took longer than questions may.
+    case tooSlow
     /// A statement failed in a way that the program did not foresee.
     case failed(PostgreSQLError)
 
@@ -23,6 +25,8 @@ public enum StoreError: Error, Sendable {
             self = .unavailable("the connection is closed")
         case .timedOut, .overloaded:
             self = .overloaded
+        case .server(let server) where server.state == .queryCancelled:
+            self = .tooSlow
         case .server(let server) where server.state.classCode == "57":
             // Shut down, crashed, or starting up.
             self = .unavailable(server.message)

@@ -37,6 +37,11 @@ struct Serve: AsyncParsableCommand {
             "How long running requests may take to finish at the end, in seconds (LEITSTAND_DRAIN_SECONDS)."
     )
     var drainSeconds: Int?
+    @Option(
+        help:
+            "How long the database may take to answer one question, in seconds (LEITSTAND_READ_SECONDS)."
+    )
+    var readSeconds: Int?
     @Option(help: "Connections at most, over all loops (LEITSTAND_CONNECTIONS_MAX).")
     var connectionsMax: Int?
     @Option(help: "The largest request body in bytes (LEITSTAND_BODY_BYTES_MAX).")
@@ -120,6 +125,9 @@ struct Serve: AsyncParsableCommand {
         settings.drainTime =
             try seconds(drainSeconds, "drain-seconds", "LEITSTAND_DRAIN_SECONDS")
             ?? settings.drainTime
+        settings.readTimeMax =
+            try seconds(readSeconds, "read-seconds", "LEITSTAND_READ_SECONDS")
+            ?? settings.readTimeMax
 
         if let connections = try number(
             connectionsMax, "connections-max", "LEITSTAND_CONNECTIONS_MAX", 1...1_000_000)

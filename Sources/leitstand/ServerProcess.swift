@@ -15,6 +15,8 @@ struct ServerSettings: Sendable {
     /// How many positions back a live stream may resume.
     var replayWindow: Int64 = 100_000
     var drainTime: Duration = .seconds(10)
+    /// How long the database may take to answer one question.
+    var readTimeMax: Duration = .seconds(30)
     var signingKeyFile = ""
 }
 
@@ -78,7 +80,8 @@ struct ServerProcess {
                     let store = Database(
                         pool: database.pool(
                             on: loop, connectionsMax: Self.poolConnectionsMax,
-                            also: Database.setUp),
+                            also: Database.setUp
+                                + [Database.limitReads(to: settings.readTimeMax)]),
                         committed: { signal.notify() })
                     let unit = LoopUnit(
                         store, lanes: lanes, settings: settings, logger: logger, on: loop)
