@@ -102,9 +102,10 @@ extension NewToken {
         switch role {
         case .node:
             return node == nil ? ("node", "missing", "is required for the role node") : nil
-        case .administrator, .auditor, .monitor:
+        // A ministry answers for all its cities at once.
+        case .administrator, .auditor, .monitor, .statistician:
             return node == nil ? nil : ("node", "invalid", "is for the role node only")
-        case .observer, .shiftSupervisor, .statistician:
+        case .observer, .shiftSupervisor:
             if node != nil { return ("node", "invalid", "is for the role node only") }
             guard site != nil else {
                 return ("site", "missing", "is required for the role \(role.rawValue)")

@@ -20,7 +20,7 @@ struct Token: AsyncParsableCommand {
         )
         var role: String
         @Option(
-            help: "The site it is bound to; required but for administrator, auditor and monitor.")
+            help: "The site it is bound to; required of observer and shift_supervisor.")
         var site: String?
         @Option(help: "The node that it speaks for; required for the role node.")
         var node: String?

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from mannheim import REPORT, history
+from mannheim import PERIOD, REPORT, history
 from printing import print_page, require_printer
 from server_under_test import (
     ROOT,
@@ -271,6 +271,36 @@ def test_the_command_line_does_the_same(mannheim: Site, tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert b"/reference: must be" in refused.stderr
     assert b"/questions: must be" in refused.stderr
+
+
+def test_a_statistician_of_all_sites_answers_for_all_of_them(mannheim: Site) -> None:
+    server = mannheim.server
+    with (
+        server.client(server.create_token("statistician")) as author,
+        server.client(server.create_token("statistician")) as colleague,
+    ):
+        hamburg = create_site(server, mannheim.administrator, "hamburg")
+        figure = {"metric": "incidents", "group_by": ["site"]} | PERIOD
+        question = {
+            "number": 1,
+            "wording": "wie viele Sachverhalte in welcher Stadt;",
+            "answer": {"kind": "figures", "figures": [figure]},
+        }
+        draft = {"title": "Alle Städte", "reference": "Drucksache 1", "stand": "heute"}
+        report = author.post("/v1/reports", json=draft | {"questions": [question]}).json()
+        path = f"/v1/reports/{report['id']}"
+
+        assert report["site"] is None
+        [answer] = figures(colleague.get(path).json()["content"], 1)
+        assert set(cells(answer, "site")) == {"mannheim", "hamburg"}
+        assert cells(answer, "site")["hamburg"] == "not_recorded"
+        for site in (mannheim, hamburg):
+            assert site.client("statistician").get(path).status_code == 404
+            assert report not in site.client("auditor").get("/v1/reports").json()["items"]
+        assert author.post(f"{path}/release").status_code == 409
+        assert colleague.post(f"{path}/release").status_code == 200
+        assert colleague.post(f"{path}/recheck").json()["same_position"]["identical"]
+        hamburg.close()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ extension ReportContent.Cell {
 
 extension ReportContent.Part {
     fileprivate var leftOutValues: [String: ReportContent.Value] {
-        Dictionary(leftOut.map { ($0.name, .whole($0.count)) }) { value, _ in value }
+        Dictionary(leftOut.map { ($0.name, $0.count) }) { value, _ in value }
     }
 }
 

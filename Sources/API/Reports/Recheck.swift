@@ -160,7 +160,8 @@ extension Problem {
 }
 
 extension JSON {
-    /// Without what tells by which zones an answer was made: that may change, the figures may not.
+    /// In its canonical form, without what tells by which release of the zones it was made: that may
+    /// change, the figures may not.
     fileprivate var withoutZones: [UInt8] {
         let members = asObject?.members.filter { $0.name != "tzdata_version" } ?? []
         return JSON.object(JSONObject(members)).serialized(sortedKeys: true)

@@ -122,13 +122,17 @@ extension ReportContent.Part {
         leftOut = Self.counts(in: try json.member("left_out"), under: "")
     }
 
-    /// All counts in an object and those within it.
+    /// All counts in an object and those within it; null is what the metric leaves nothing out for.
     private static func counts(in json: JSON, under prefix: String)
-        -> [(name: String, count: Int64)]
+        -> [(name: String, count: ReportContent.Value)]
     {
-        (json.asObject?.members ?? []).flatMap { member -> [(name: String, count: Int64)] in
-            if let count = member.value.asInteger { return [(prefix + member.name, count)] }
-            return counts(in: member.value, under: prefix + member.name + ".")
+        (json.asObject?.members ?? []).flatMap {
+            member -> [(name: String, count: ReportContent.Value)] in
+            switch member.value {
+            case .object: counts(in: member.value, under: prefix + member.name + ".")
+            case .null: []
+            default: [(prefix + member.name, ReportContent.Value(member.value))]
+            }
         }
     }
 }

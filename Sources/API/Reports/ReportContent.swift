@@ -49,7 +49,7 @@ struct ReportContent: Sendable {
         var cells: [Cell]
         var total: Cell
         /// By names such as `operating_modes.training`.
-        var leftOut: [(name: String, count: Int64)]
+        var leftOut: [(name: String, count: Value)]
     }
 
     struct Span: Sendable {

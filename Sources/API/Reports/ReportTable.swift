@@ -48,7 +48,7 @@ extension CSVDialect {
             }
         }
         for (name, count) in part.leftOut {
-            lines += line(places + ["left_out", name, "", "\(count)"])
+            lines += line(places + ["left_out", name, "", text(count)])
         }
         return lines
     }

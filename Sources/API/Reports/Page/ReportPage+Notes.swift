@@ -33,7 +33,7 @@ extension ReportPage {
 
     private func leftOut(of part: ReportContent.Part) -> String {
         part.leftOut.map { name, count in
-            "\(Self.leftOutWord(name)) \(German.number(count))"
+            "\(Self.leftOutWord(name)) \(count.german(of: name) ?? "–")"
         }.joined(separator: ", ")
     }
 
