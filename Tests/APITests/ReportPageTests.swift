@@ -107,6 +107,16 @@ import Testing
         #expect(!page.contains("<b>"))
     }
 
+    @Test func `breaks a word that no line can hold`() {
+        var writer = HTMLWriter()
+
+        writer.breakable("ab<" + String(repeating: "x", count: 30))
+
+        #expect(
+            writer.html == "ab&lt;" + String(repeating: "x", count: 21) + "<wbr/>"
+                + String(repeating: "x", count: 9))
+    }
+
     @Test func `is marked as a draft until it is released`() throws {
         let content = try Self.content(cells: Self.plain)
 

@@ -34,6 +34,22 @@ struct HTMLWriter {
 
     mutating func text(_ text: String) { html += Self.escaped(text) }
 
+    /// A text that may be broken inside its longest words: one that no line can hold would widen a
+    /// table beyond the paper.
+    mutating func breakable(_ text: String) {
+        var length = 0
+        for scalar in text.unicodeScalars {
+            length = scalar == " " || scalar == "-" ? 0 : length + 1
+            if length > Self.wordMax {
+                empty("wbr")
+                length = 1
+            }
+            self.text(String(scalar))
+        }
+    }
+
+    private static let wordMax = 24
+
     /// Writes what is HTML already: the program's own, never what a person wrote.
     mutating func own(_ html: StaticString) { self.html += "\(html)" }
 

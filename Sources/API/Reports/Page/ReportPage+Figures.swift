@@ -2,7 +2,7 @@ import ControlCentre
 
 extension ReportPage {
     /// Measures that stand side by side on A4.
-    private static let columnsMax = 5
+    private static let columnsMax = 4
 
     /// A figure: what it is, its sentence, its tables and its chart.
     func write(_ figure: ReportContent.Figure, id: String, to writer: inout HTMLWriter) {
@@ -78,7 +78,7 @@ extension ReportPage {
         _ rows: FigureRows, _ figure: ReportContent.Figure, _ parts: [Int], _ measures: [String],
         named: Bool, to writer: inout HTMLWriter
     ) {
-        writer.element("table") { writer in
+        writer.element("table", ["class": named ? "measures" : "rows"]) { writer in
             writer.element("thead") { writer in
                 // Not a caption, which may be left alone at the foot of a page.
                 if named {
@@ -108,7 +108,7 @@ extension ReportPage {
                 for row in shown where parts.contains(where: { row.cells[$0] != nil }) {
                     writer.element("tr") { writer in
                         for heading in row.headings {
-                            writer.element("th", ["scope": "row"], heading)
+                            writer.element("th", ["scope": "row"]) { $0.breakable(heading) }
                         }
                         for part in parts {
                             for measure in measures {

@@ -144,7 +144,7 @@ struct ReportPage {
         }
         writer.element("tr") { writer in
             writer.element("th", ["scope": "row"], "\(pair.question)")
-            writer.element("td", name)
+            writer.element("td") { $0.breakable(name) }
             cell(pair.earlier, earlier, &writer)
             cell(pair.now, figure.parts[0].period, &writer)
         }
