@@ -48,15 +48,19 @@ class Paper:
         return " ".join(run("pdftotext", "-enc", "UTF-8", self.pdf, "-").decode().split())
 
     @property
-    def widest_mark(self) -> float:
-        """How far to the right anything is printed, as a part of the width; 1 is the edge."""
-        rightmost = 0.0
+    def margins(self) -> tuple[float, float]:
+        """What stays white on the left and on the right of all pages, in millimetres.
+
+        A browser prints a page that is too wide for the paper smaller, which widens the left margin.
+        """
+        left = right = 210.0
         for width, _, pixels in self.pictures():
-            rows = [pixels[at : at + 3 * width] for at in range(0, len(pixels), 3 * width)]
-            for row in rows:
-                inked = len(row.rstrip(b"\xff")) // 3
-                rightmost = max(rightmost, inked / width)
-        return rightmost
+            for at in range(0, len(pixels), 3 * width):
+                row = pixels[at : at + 3 * width]
+                if row.strip(b"\xff"):
+                    left = min(left, (len(row) - len(row.lstrip(b"\xff"))) / 3 / width * 210)
+                    right = min(right, (len(row) - len(row.rstrip(b"\xff"))) / 3 / width * 210)
+        return left, right
 
     @property
     def colours(self) -> int:

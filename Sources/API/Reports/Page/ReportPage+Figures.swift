@@ -1,8 +1,8 @@
 import ControlCentre
 
 extension ReportPage {
-    /// Measures that stand side by side on A4.
-    private static let columnsMax = 4
+    /// Numbers that stand side by side on A4.
+    private static let columnsMax = 5
 
     /// A figure: what it is, its sentence, its tables and its chart.
     func write(_ figure: ReportContent.Figure, id: String, to writer: inout HTMLWriter) {
@@ -23,10 +23,10 @@ extension ReportPage {
             } else {
                 // Several measures of several periods would not fit side by side.
                 for part in figure.parts.indices {
-                    for first in stride(from: 0, to: measures.count, by: Self.columnsMax) {
-                        let shown = measures[first...].prefix(Self.columnsMax)
-                        writeRows(
-                            rows, figure, [part], Array(shown), named: true, to: &writer)
+                    if figure.groups.count + measures.count <= Self.columnsMax + 1 {
+                        writeRows(rows, figure, [part], measures, named: true, to: &writer)
+                    } else {
+                        writeColumns(rows, figure, part, measures, to: &writer)
                     }
                 }
             }
@@ -78,7 +78,7 @@ extension ReportPage {
         _ rows: FigureRows, _ figure: ReportContent.Figure, _ parts: [Int], _ measures: [String],
         named: Bool, to writer: inout HTMLWriter
     ) {
-        writer.element("table", ["class": named ? "measures" : "rows"]) { writer in
+        writer.element("table") { writer in
             writer.element("thead") { writer in
                 // Not a caption, which may be left alone at the foot of a page.
                 if named {
@@ -123,6 +123,47 @@ extension ReportPage {
                     for part in parts {
                         for measure in measures {
                             write(rows.total.cells[part], measure, to: &writer)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A line for each of many measures, the rows beside each other, as many as fit.
+    private func writeColumns(
+        _ rows: FigureRows, _ figure: ReportContent.Figure, _ part: Int, _ measures: [String],
+        to writer: inout HTMLWriter
+    ) {
+        var columns = rows.rows.filter { $0.cells[part] != nil }.map {
+            (heading: $0.headings.joined(separator: ", "), cell: $0.cells[part])
+        }
+        columns.append(("Gesamt", rows.total.cells[part]))
+        for first in stride(from: 0, to: columns.count, by: Self.columnsMax) {
+            let shown = columns[first...].prefix(Self.columnsMax)
+            writer.element("table") { writer in
+                writer.element("thead") { writer in
+                    writer.element("tr") { writer in
+                        writer.element(
+                            "th", ["class": "period", "colspan": "\(shown.count + 1)"],
+                            figure.parts[part].heading)
+                    }
+                    writer.element("tr") { writer in
+                        let groups = figure.groups.map { content.word(for: $0) }
+                        writer.element("th", ["scope": "col"], groups.joined(separator: ", "))
+                        for column in shown {
+                            writer.element("th", ["scope": "col", "class": "n"]) {
+                                $0.breakable(column.heading)
+                            }
+                        }
+                    }
+                }
+                writer.element("tbody") { writer in
+                    for measure in measures {
+                        writer.element("tr") { writer in
+                            writer.element(
+                                "th", ["scope": "row"], content.word(forMeasure: measure))
+                            for column in shown { write(column.cell, measure, to: &writer) }
                         }
                     }
                 }

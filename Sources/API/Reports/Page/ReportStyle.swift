@@ -42,8 +42,6 @@ enum ReportStyle {
         td.s { font-style: italic; text-align: right; hyphens: manual; }
         tr.total > * { border-top: 1pt solid #000; font-weight: bold; }
         tr.total { break-before: avoid; }
-        table.measures { table-layout: fixed; }
-        table.measures th.n { font-size: 8.5pt; overflow-wrap: anywhere; }
         figure { margin: 3mm 0; break-inside: avoid; }
         figure svg { display: block; width: 100%; height: auto; }
         figcaption { font-size: 8.5pt; }
