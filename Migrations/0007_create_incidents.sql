@@ -30,6 +30,11 @@ CREATE TABLE incidents (
     computed_reason text,
     -- Of not_analysed: what the cameras in view were instead.
     computed_coverage text[],
+    -- The model that saw it, or missed it, and the version of the rule in force then; where several
+    -- models looked, their names parted by commas. NULL: not detected and not missed, or by the
+    -- product's defaults.
+    computed_model text,
+    computed_rule integer,
     -- When to compute it again: late detections may still come. NULL: no more.
     assess_after timestamptz,
     -- Cancelled interventions count nowhere here.
@@ -267,7 +272,9 @@ RETURN json_build_object(
     'computed', json_build_object(
         'assessment', incident.computed_assessment,
         'reason', incident.computed_reason,
-        'coverage', to_json(coalesce(incident.computed_coverage, '{}'))),
+        'coverage', to_json(coalesce(incident.computed_coverage, '{}')),
+        'model', incident.computed_model,
+        'rule_version', incident.computed_rule),
     'interventions', coalesce(
         (SELECT json_agg(n.id ORDER BY n.dispatched_at, n.id) FROM interventions n
             WHERE n.incident = (incident_document.incident).id),
@@ -356,6 +363,38 @@ BEGIN
 END
 $$;
 
+-- Which models saw the matter, or had it in view and missed it; NULL of one that is neither.
+CREATE FUNCTION assessed_model(incident incidents, assessment text) RETURNS text
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT string_agg(DISTINCT m.model, ', ' ORDER BY m.model)
+    FROM (
+        SELECT a.raised_by_model AS model
+        FROM alarms a
+        WHERE assessment = 'detected' AND a.site = (assessed_model.incident).site
+            AND a.pattern = (assessed_model.incident).pattern
+            AND (a.id IN (
+                    SELECT l.alarm FROM incident_alarms l
+                    WHERE l.site = (assessed_model.incident).site
+                        AND l.incident = (assessed_model.incident).id)
+                OR a.raised_at BETWEEN (assessed_model.incident).occurred_at - interval '60 seconds'
+                        AND (assessed_model.incident).occurred_at + interval '120 seconds'
+                    AND a.camera IN (
+                        SELECT c.camera FROM incident_cameras c
+                        WHERE c.site = (assessed_model.incident).site
+                            AND c.incident = (assessed_model.incident).id))
+        UNION ALL
+        SELECT unnest(covered.models)
+        FROM incident_cameras c
+        CROSS JOIN LATERAL coverage(
+            c.site, c.camera, (assessed_model.incident).pattern,
+            (assessed_model.incident).occurred_at,
+            (assessed_model.incident).occurred_at + interval '1 microsecond') covered
+        WHERE assessment = 'missed' AND c.site = (assessed_model.incident).site
+            AND c.incident = (assessed_model.incident).id AND covered.state = 'analysed'
+    ) m;
+END;
+
 -- Computes an incident's assessment anew, and says whether it changed. A person's word stands.
 -- Until detections are too old to raise an alarm it is to be computed again, ever more seldom.
 CREATE FUNCTION settle_assessment(site text, incident uuid) RETURNS boolean
@@ -363,17 +402,28 @@ LANGUAGE plpgsql AS $$
 DECLARE
     known incidents;
     computed record;
+    model text;
+    rule integer;
     final_at timestamptz;
 BEGIN
     SELECT i.* INTO known FROM incidents i
     WHERE i.site = settle_assessment.site AND i.id = settle_assessment.incident;
     SELECT * INTO computed FROM assess_incident(known);
+    model := assessed_model(known, computed.assessment);
+    IF computed.assessment <> 'not_assessable' THEN
+        rule := (
+            SELECT max(r.version) FROM correlation_rules r
+            WHERE r.site = known.site AND r.pattern = known.pattern
+                AND r.created_at <= known.occurred_at);
+    END IF;
     SELECT known.occurred_at + make_interval(hours => s.retention_hours + 1) INTO final_at
     FROM sites s WHERE s.id = settle_assessment.site;
     UPDATE incidents i
     SET computed_assessment = computed.assessment,
         computed_reason = computed.reason,
         computed_coverage = computed.coverage,
+        computed_model = model,
+        computed_rule = rule,
         assessment = CASE WHEN i.assessed_by_person THEN i.assessment ELSE computed.assessment END,
         assess_after = CASE
             WHEN i.retracted_at IS NULL AND clock_timestamp() < final_at THEN least(
@@ -382,8 +432,9 @@ BEGIN
                     interval '1 minute', (clock_timestamp() - i.occurred_at) / 4))
         END
     WHERE i.site = settle_assessment.site AND i.id = settle_assessment.incident;
-    RETURN (known.computed_assessment, known.computed_reason, known.computed_coverage)
-        IS DISTINCT FROM (computed.assessment, computed.reason, computed.coverage);
+    RETURN (known.computed_assessment, known.computed_reason, known.computed_coverage,
+            known.computed_model, known.computed_rule)
+        IS DISTINCT FROM (computed.assessment, computed.reason, computed.coverage, model, rule);
 END
 $$;
 

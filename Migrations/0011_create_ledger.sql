@@ -32,6 +32,9 @@ CREATE TABLE incident_ledger (
     outcomes text[] NOT NULL,
     assessment text NOT NULL,
     assessment_reason text,
+    -- Which model saw it or missed it, under which version of the rule.
+    model text,
+    rule integer,
     -- Units were sent, and not all recalled; some of them at once.
     intervened boolean NOT NULL,
     immediate boolean NOT NULL,
@@ -120,6 +123,8 @@ BEGIN
     now.assessment := incident.assessment;
     now.assessment_reason := CASE WHEN incident.assessed_by_person THEN 'overruled'
         ELSE incident.computed_reason END;
+    now.model := incident.computed_model;
+    now.rule := incident.computed_rule;
     now.intervened := incident.intervention_count > 0;
     now.immediate := incident.immediate_count > 0;
     now.arrival_seconds :=
@@ -132,19 +137,21 @@ BEGIN
     IF counted.incident IS NOT NULL THEN
         INSERT INTO incident_ledger (site, amount, change, incident, occurred_in, category,
             subcategory, source, pattern, area, monitored, operating_mode, outcomes, assessment,
-            assessment_reason, intervened, immediate, arrival_seconds, retracted)
+            assessment_reason, model, rule, intervened, immediate, arrival_seconds, retracted)
         VALUES (counted.site, -1, number, counted.incident, counted.occurred_in, counted.category,
             counted.subcategory, counted.source, counted.pattern, counted.area, counted.monitored,
             counted.operating_mode, counted.outcomes, counted.assessment,
-            counted.assessment_reason, counted.intervened, counted.immediate,
+            counted.assessment_reason, counted.model, counted.rule, counted.intervened,
+            counted.immediate,
             counted.arrival_seconds, counted.retracted);
     END IF;
     INSERT INTO incident_ledger (site, amount, change, incident, occurred_in, category,
         subcategory, source, pattern, area, monitored, operating_mode, outcomes, assessment,
-        assessment_reason, intervened, immediate, arrival_seconds, retracted)
+        assessment_reason, model, rule, intervened, immediate, arrival_seconds, retracted)
     VALUES (incident.site, 1, number, incident.id, now.occurred_in, now.category,
         now.subcategory, now.source, now.pattern, now.area, now.monitored, now.operating_mode,
-        now.outcomes, now.assessment, now.assessment_reason, now.intervened, now.immediate,
+        now.outcomes, now.assessment, now.assessment_reason, now.model, now.rule,
+        now.intervened, now.immediate,
         now.arrival_seconds, now.retracted);
 END
 $$;
@@ -379,6 +386,8 @@ BEGIN ATOMIC
             'outcomes', m.document -> 'outcomes',
             'assessment', m.document -> 'assessment',
             'assessment_reason', m.document -> 'assessment_reason',
+            'model', m.document -> 'computed' -> 'model',
+            'rule', m.document -> 'computed' -> 'rule_version',
             'intervened', m.intervened,
             'immediate', m.immediate,
             'arrival_seconds',
@@ -426,6 +435,8 @@ BEGIN ATOMIC
                 'outcomes', l.outcomes,
                 'assessment', l.assessment,
                 'assessment_reason', l.assessment_reason,
+                'model', l.model,
+                'rule', l.rule,
                 'intervened', l.intervened,
                 'immediate', l.immediate,
                 'arrival_seconds', l.arrival_seconds,

@@ -36,14 +36,6 @@ struct AlarmQuery: FigureSource {
         func value(of dimension: Dimension) -> String {
             switch (self, dimension) {
             case (.detections, .dismissalReason): "NULL::text"
-            // Which models had it in view, its coverage tells.
-            case (.matters, .model): "NULL::text"
-            case (.matters, .rule):
-                """
-                (SELECT max(r.version) FROM correlation_rules r
-                    WHERE r.site = l.site AND r.pattern = l.pattern
-                        AND r.created_at <= l.occurred_in)
-                """
             default: "l.\(dimension.rawValue)"
             }
         }

@@ -429,6 +429,9 @@ import Testing
             #expect(number(.notAssessable, nil) == 1)
             #expect(number(.decile9, "hitting") == 3)
             #expect(number(.decile5, "kicking") == 1)
+            let models = try await ask(question(.detectionQuality, by: [.model]), instance)
+            #expect(
+                models.period.cells.map { $0.tallies.number(of: .recallEstimate) } == [1, nil])
             let total = answer.period.total.tallies
             #expect(Measure.deciles.compactMap { total.number(of: $0) }.reduce(0, +) == 4)
             #expect(answer.period.leftOut[.unjudged] == 1)

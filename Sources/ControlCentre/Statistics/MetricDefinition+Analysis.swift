@@ -57,8 +57,9 @@ extension MetricDefinition {
                 + "mit Grund. Schätzung der Trefferquote (recall_estimate) = erkannte / (erkannte + "
                 + "verpasste) Sachverhalte: eine obere Schranke, denn was niemand bemerkt hat, fehlt "
                 + "in beiden. Detektionen nach Zehnteln ihrer Konfidenz (detections_decile_0 unter "
-                + "0,1 bis detections_decile_9 ab 0,9), auch nach ihrer Speicherdauer. Ein "
-                + "Sachverhalt hat kein Modell, seine Regel ist die damals geltende. "
+                + "0,1 bis detections_decile_9 ab 0,9), auch nach ihrer Speicherdauer. Modell "
+                + "und Regel eines Sachverhalts sind die, unter denen er erkannt oder verpasst wurde; "
+                + "mehrere Modelle zugleich stehen zusammen. "
                 + refused.german,
             english:
                 "Precision = confirmed / (confirmed + dismissed) alarms; the unjudged stand beside "
@@ -68,8 +69,9 @@ extension MetricDefinition {
                 + "of recall (recall_estimate) = detected / (detected + missed) matters: an upper "
                 + "bound, since what nobody noticed is in neither. Detections by tenths of their "
                 + "confidence (detections_decile_0 below 0.1 to detections_decile_9 from 0.9 on), "
-                + "also beyond their retention period. A matter has no model; its rule is the one in "
-                + "force then. \(refused.english)"),
+                + "also beyond their retention period. Model and rule of a matter are those under "
+                + "which it was detected or missed; several models at once stand together. \(refused.english)"
+        ),
         clock: Text(
             german:
                 "Der Zeitpunkt der Detektion, der Auslösung des Alarms, des Sachverhalts; in der "
