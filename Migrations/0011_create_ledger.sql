@@ -5,6 +5,12 @@
 -- The rows are written by triggers, so that each path by which a fact changes is counted, in the
 -- transaction of the change. Times are kept by the quarter hour in UTC, of which the local days
 -- and hours of every time zone are made.
+--
+-- Ten years of rows are too many to sum up for each question. So they are summed up in *runs*: a
+-- run covers the positions of a half-open interval, and its *cells* are the sums of the rows in it
+-- by local month and a few dimensions. Runs never change once they are there. What was known at a
+-- position is the sum of the runs up to it (ledger_chain says which) and of the few rows behind
+-- their end. How a further kind of fact joins stands at ledger_sums.
 
 CREATE FUNCTION quarter_hour(instant timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -17,7 +23,7 @@ CREATE TABLE incident_ledger (
     -- 1: from here on it counts so; -1: and no longer so.
     amount smallint NOT NULL CHECK (amount IN (-1, 1)),
     change bigint NOT NULL,
-    -- Of the change; NULL until settle_ledger has looked it up.
+    -- Of the change; NULL until settle_ledger has looked it up. A run has only rows that know it.
     position bigint,
     incident uuid NOT NULL,
     occurred_in timestamptz NOT NULL,
@@ -47,7 +53,8 @@ CREATE TABLE incident_ledger (
 GRANT SELECT, INSERT ON incident_ledger TO leitstand;
 -- What is taken back is what was counted last.
 CREATE INDEX incident_ledger_by_incident ON incident_ledger (incident, ordinal);
-CREATE INDEX incident_ledger_unsettled ON incident_ledger (change) WHERE position IS NULL;
+-- For the rows of a run, and those that no run covers yet.
+CREATE INDEX incident_ledger_by_position ON incident_ledger (position);
 
 -- Each dispatch, with what its matter was.
 CREATE TABLE intervention_ledger (
@@ -77,8 +84,7 @@ CREATE TABLE intervention_ledger (
 );
 GRANT SELECT, INSERT ON intervention_ledger TO leitstand;
 CREATE INDEX intervention_ledger_by_intervention ON intervention_ledger (intervention, ordinal);
-CREATE INDEX intervention_ledger_unsettled ON intervention_ledger (change)
-    WHERE position IS NULL;
+CREATE INDEX intervention_ledger_by_position ON intervention_ledger (position);
 
 -- The number of the transaction's change. A session that has not taken one yet would answer with
 -- that of its transaction before, and what counts would be known too early.
@@ -235,38 +241,418 @@ $$;
 CREATE TRIGGER intervention_counted AFTER INSERT OR UPDATE ON interventions
     FOR EACH ROW EXECUTE FUNCTION count_changed_intervention();
 
--- Notes with each row the position of its change, which was not known yet when it was written: an
--- as-of question then reads no other table. It adds nothing that positions do not say already, and
--- until it has run the question looks there. The runtime role may change no row, so this runs with
--- the owner's rights. Returns how many rows it settled.
+-- Intervals of positions, (from, to], of which the ledgers are summed up. Those of one level follow
+-- each other without a gap from 0 on. Sixteen of a level are one of the next; they stay, since what
+-- was known at a position inside the longer one is made of them.
+CREATE TABLE ledger_runs (
+    from_position bigint NOT NULL CHECK (from_position >= 0),
+    to_position bigint NOT NULL,
+    level smallint NOT NULL CHECK (level >= 0),
+    run integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    PRIMARY KEY (from_position, to_position),
+    CHECK (from_position < to_position)
+);
+GRANT SELECT ON ledger_runs TO leitstand;
+
+-- The functions that sum rows up, and the tables that take their sums. A kind of fact joins by a
+-- table of rows with `site`, `change` and `position` as above and an index by position; by tables of
+-- cells whose columns begin with `site` and have `run`; and by functions
+-- `(run integer, after_position bigint, to_position bigint) RETURNS SETOF <cells>` that sum up the
+-- rows of (after, to]: each in a row here. Rows that cancel each other out must leave no cell.
+-- Several functions may fill one table. Then settle_ledger settles its rows, roll_up_ledger fills its
+-- cells, and ledger_cell_differences compares the two.
+CREATE TABLE ledger_sums (
+    summed_by text PRIMARY KEY,
+    cells text NOT NULL,
+    ledger text NOT NULL
+);
+GRANT SELECT ON ledger_sums TO leitstand;
+
+-- The runs that make up what was known at a position, and the position up to which they reach; the
+-- rest is the rows behind that.
+CREATE FUNCTION ledger_chain(known_position bigint, OUT runs integer[], OUT until_position bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    next ledger_runs;
+BEGIN
+    runs := '{}';
+    until_position := 0;
+    LOOP
+        SELECT * INTO next FROM ledger_runs r
+        WHERE r.from_position = until_position AND r.to_position <= known_position
+        ORDER BY r.to_position DESC LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        runs := runs || next.run;
+        until_position := next.to_position;
+    END LOOP;
+END
+$$;
+
+-- Notes with each row the position of its change, which was not known yet when it was written. It
+-- adds nothing that positions do not say already, and until it has run questions look there. The
+-- runtime role may change no row, so this runs with the owner's rights. Returns the position up to
+-- which every row knows its own.
 CREATE FUNCTION settle_ledger() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    rows_max CONSTANT integer := 10000;
-    settled bigint;
-    more bigint;
+    -- Whatever has one of these positions is committed, and no row of them can appear later.
+    last CONSTANT bigint := (SELECT coalesce(max(position), 0) FROM positions);
+    name text;
 BEGIN
-    -- One instance at a time is enough.
-    IF NOT pg_try_advisory_xact_lock(7236011) THEN
-        RETURN 0;
-    END IF;
-    UPDATE incident_ledger l SET position = p.position
-    FROM (SELECT change FROM incident_ledger WHERE position IS NULL
-            ORDER BY change LIMIT rows_max) due
-    JOIN positions p ON p.change = due.change
-    WHERE l.change = due.change AND l.position IS NULL;
-    GET DIAGNOSTICS settled = ROW_COUNT;
-    UPDATE intervention_ledger l SET position = p.position
-    FROM (SELECT change FROM intervention_ledger WHERE position IS NULL
-            ORDER BY change LIMIT rows_max) due
-    JOIN positions p ON p.change = due.change
-    WHERE l.change = due.change AND l.position IS NULL;
-    GET DIAGNOSTICS more = ROW_COUNT;
-    RETURN settled + more;
+    FOR name IN SELECT DISTINCT ledger FROM ledger_sums LOOP
+        EXECUTE format(
+            'UPDATE %I l SET position = p.position FROM positions p
+            WHERE l.position IS NULL AND p.change = l.change AND p.position <= $1', name)
+        USING last;
+    END LOOP;
+    RETURN last;
 END
 $$;
-REVOKE EXECUTE ON FUNCTION settle_ledger() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION settle_ledger() TO leitstand;
+
+CREATE FUNCTION add_ledger_run(after_position bigint, to_position bigint, level smallint)
+RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    number integer;
+    sums ledger_sums;
+BEGIN
+    INSERT INTO ledger_runs (from_position, to_position, level)
+    VALUES (after_position, to_position, level) RETURNING run INTO number;
+    FOR sums IN SELECT * FROM ledger_sums LOOP
+        EXECUTE format('INSERT INTO %I SELECT * FROM %I($1, $2, $3)', sums.cells, sums.summed_by)
+        USING number, after_position, to_position;
+    END LOOP;
+END
+$$;
+
+-- Makes a run from the last one's end up to a position that is settled, and longer runs of the
+-- shorter ones where there are enough.
+CREATE FUNCTION extend_ledger_runs(to_position bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    -- More make fewer levels, and more runs that a question has to read.
+    runs_of_next CONSTANT integer := 16;
+    last bigint := (SELECT coalesce(max(r.to_position), 0) FROM ledger_runs r);
+    of_level smallint := 0;
+    due record;
+BEGIN
+    IF to_position <= last THEN
+        RETURN;
+    END IF;
+    PERFORM add_ledger_run(last, to_position, of_level);
+    LOOP
+        SELECT min(r.from_position) AS from_position, max(r.to_position) AS to_position,
+            count(*) AS count
+        INTO due
+        FROM ledger_runs r
+        WHERE r.level = of_level AND r.from_position >= (
+            SELECT coalesce(max(n.to_position), 0) FROM ledger_runs n
+            WHERE n.level = of_level + 1);
+        EXIT WHEN due.count < runs_of_next;
+        of_level := of_level + 1;
+        PERFORM add_ledger_run(due.from_position, due.to_position, of_level);
+    END LOOP;
+END
+$$;
+
+-- Settles the ledgers, and sums them up once enough rows, or old ones, are behind the last run. Any
+-- instance may call it; one at a time is enough.
+CREATE FUNCTION roll_up_ledger() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    -- A question reads as many rows one by one without feeling it.
+    rows_min CONSTANT integer := 2000;
+    -- So that a ledger of which little happens costs no more runs than it has days.
+    age_min CONSTANT interval := '1 day';
+    settled bigint;
+    last bigint;
+    name text;
+    pending bigint := 0;
+    oldest bigint;
+    more record;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7236011) THEN
+        RETURN;
+    END IF;
+    settled := settle_ledger();
+    SELECT coalesce(max(to_position), 0) INTO last FROM ledger_runs;
+    FOR name IN SELECT DISTINCT ledger FROM ledger_sums LOOP
+        EXECUTE format(
+            'SELECT count(*) AS count, min(position) AS oldest
+            FROM (SELECT position FROM %I WHERE position > $1 ORDER BY position LIMIT $2) l', name)
+        INTO more USING last, rows_min;
+        pending := pending + more.count;
+        oldest := least(oldest, more.oldest);
+    END LOOP;
+    IF pending >= rows_min OR EXISTS (
+        SELECT FROM positions
+        WHERE position = oldest AND recorded_at < clock_timestamp() - age_min)
+    THEN
+        PERFORM extend_ledger_runs(settled);
+    END IF;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION settle_ledger(), add_ledger_run(bigint, bigint, smallint),
+    extend_ledger_runs(bigint), roll_up_ledger() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION roll_up_ledger() TO leitstand;
+
+-- The month in which an instant lies for a site.
+CREATE FUNCTION local_month(instant timestamptz, zone text) RETURNS date
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN date_trunc('month', instant AT TIME ZONE zone)::date;
+
+-- The earliest instant of a kind of fact at a site in the rows of a run, corrected ones too: from its
+-- day on the fact counts as recorded.
+CREATE TABLE ledger_firsts (
+    site text NOT NULL,
+    run integer NOT NULL,
+    -- `incident`, `intervention`, `automatic` for incidents that alarms made known, or of a ledger
+    -- that joins later.
+    fact text NOT NULL,
+    at timestamptz NOT NULL,
+    -- Always read by run, and of all sites at once.
+    PRIMARY KEY (run, site, fact)
+);
+GRANT SELECT ON ledger_firsts TO leitstand;
+
+-- Matters by month, in several cubes: each has the base's dimensions and those of its name, so that
+-- a question reads the one with the fewest cells. What a cube does not part by is NULL in it.
+CREATE TABLE incident_cells (
+    site text NOT NULL,
+    cube text NOT NULL
+        CHECK (cube IN ('base', 'recognition', 'area', 'subcategory', 'pattern', 'outcome')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    retracted boolean NOT NULL,
+    immediate boolean NOT NULL,
+    category text NOT NULL,
+    source text,
+    -- Of `recognition` and `area`.
+    monitored boolean,
+    area uuid,
+    subcategory text,
+    pattern text,
+    outcomes text[],
+    amount bigint NOT NULL
+);
+GRANT SELECT ON incident_cells TO leitstand;
+-- A question reads some runs of a site, ledger_cell_differences one run of all sites.
+CREATE INDEX incident_cells_by_run ON incident_cells (run, cube, site, month);
+
+-- How long it took until the first unit arrived, for matters with an intervention.
+CREATE TABLE incident_arrival_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube IN ('base', 'matter', 'area')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    retracted boolean NOT NULL,
+    category text,
+    source text,
+    monitored boolean,
+    area uuid,
+    -- All, also those of which no arrival is known.
+    amount bigint NOT NULL,
+    -- The known ones by their seconds: int8send of the seconds and int4send of the amount, one pair
+    -- behind the other. As rows of their own they would be about as many as there are matters.
+    arrivals bytea NOT NULL
+);
+-- Compressing saves little, and would be undone for each question.
+ALTER TABLE incident_arrival_cells ALTER arrivals SET STORAGE EXTERNAL;
+GRANT SELECT ON incident_arrival_cells TO leitstand;
+CREATE INDEX incident_arrival_cells_by_run
+    ON incident_arrival_cells (run, cube, site, month);
+
+CREATE TABLE intervention_cells (
+    site text NOT NULL,
+    cube text NOT NULL
+        CHECK (cube IN ('base', 'recognition', 'area', 'subcategory', 'pattern', 'precinct')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    retracted boolean NOT NULL,
+    cancelled boolean NOT NULL,
+    immediate boolean NOT NULL,
+    category text NOT NULL,
+    source text,
+    monitored boolean,
+    area uuid,
+    subcategory text,
+    pattern text,
+    precinct text,
+    amount bigint NOT NULL
+);
+GRANT SELECT ON intervention_cells TO leitstand;
+CREATE INDEX intervention_cells_by_run ON intervention_cells (run, cube, site, month);
+
+CREATE TABLE intervention_arrival_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube IN ('base', 'matter', 'area')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    retracted boolean NOT NULL,
+    cancelled boolean NOT NULL,
+    category text,
+    source text,
+    monitored boolean,
+    area uuid,
+    amount bigint NOT NULL,
+    arrivals bytea NOT NULL
+);
+ALTER TABLE intervention_arrival_cells ALTER arrivals SET STORAGE EXTERNAL;
+GRANT SELECT ON intervention_arrival_cells TO leitstand;
+CREATE INDEX intervention_arrival_cells_by_run
+    ON intervention_arrival_cells (run, cube, site, month);
+
+CREATE FUNCTION sum_incident_firsts(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF ledger_firsts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.site, run, f.fact, min(l.occurred_in)
+    FROM incident_ledger l
+    JOIN (VALUES ('incident'), ('automatic')) f (fact)
+        ON f.fact = 'incident' OR l.source = 'automatic'
+    WHERE l.position > after_position AND l.position <= to_position
+    GROUP BY l.site, f.fact;
+END;
+
+CREATE FUNCTION sum_intervention_firsts(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF ledger_firsts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.site, run, 'intervention', min(l.dispatched_in)
+    FROM intervention_ledger l
+    WHERE l.position > after_position AND l.position <= to_position
+    GROUP BY l.site;
+END;
+
+CREATE FUNCTION sum_incidents(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF incident_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT r.site,
+        CASE
+            WHEN grouping(r.source) = 0 THEN 'recognition'
+            WHEN grouping(r.area) = 0 THEN 'area'
+            WHEN grouping(r.subcategory) = 0 THEN 'subcategory'
+            WHEN grouping(r.pattern) = 0 THEN 'pattern'
+            WHEN grouping(r.outcomes) = 0 THEN 'outcome'
+            ELSE 'base'
+        END,
+        run, r.month, r.operating_mode, r.retracted, r.immediate, r.category, r.source,
+        r.monitored, r.area, r.subcategory, r.pattern, r.outcomes, sum(r.amount)
+    FROM (
+        SELECT l.*, local_month(l.occurred_in, s.time_zone) AS month
+        FROM incident_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.operating_mode, r.retracted, r.immediate, r.category,
+        GROUPING SETS (
+            (), (r.source, r.monitored), (r.area, r.monitored), (r.subcategory), (r.pattern),
+            (r.outcomes))
+    HAVING sum(r.amount) <> 0;
+END;
+
+CREATE FUNCTION sum_incident_arrivals(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF incident_arrival_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.site, c.cube, run, c.month, c.operating_mode, c.retracted, c.category, c.source,
+        c.monitored, c.area, sum(c.amount)::bigint,
+        coalesce(
+            string_agg(
+                int8send(c.arrival_seconds) || int4send(c.amount::integer), ''
+                ORDER BY c.arrival_seconds) FILTER (WHERE c.arrival_seconds IS NOT NULL),
+            '')
+    FROM (
+        SELECT r.site, r.month, r.operating_mode, r.retracted, r.category, r.source, r.monitored,
+            r.area, r.arrival_seconds, sum(r.amount) AS amount,
+            CASE
+                WHEN grouping(r.category) = 0 THEN 'matter'
+                WHEN grouping(r.area) = 0 THEN 'area'
+                ELSE 'base'
+            END AS cube
+        FROM (
+            SELECT l.*, local_month(l.occurred_in, s.time_zone) AS month
+            FROM incident_ledger l JOIN sites s ON s.id = l.site
+            WHERE l.position > after_position AND l.position <= to_position AND l.intervened
+        ) r
+        GROUP BY r.site, r.month, r.operating_mode, r.retracted, r.arrival_seconds,
+            GROUPING SETS ((), (r.category, r.source, r.monitored), (r.area, r.monitored))
+        HAVING sum(r.amount) <> 0
+    ) c
+    GROUP BY c.site, c.cube, c.month, c.operating_mode, c.retracted, c.category, c.source,
+        c.monitored, c.area;
+END;
+
+CREATE FUNCTION sum_interventions(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF intervention_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT r.site,
+        CASE
+            WHEN grouping(r.source) = 0 THEN 'recognition'
+            WHEN grouping(r.area) = 0 THEN 'area'
+            WHEN grouping(r.subcategory) = 0 THEN 'subcategory'
+            WHEN grouping(r.pattern) = 0 THEN 'pattern'
+            WHEN grouping(r.precinct) = 0 THEN 'precinct'
+            ELSE 'base'
+        END,
+        run, r.month, r.operating_mode, r.retracted, r.cancelled, r.immediate, r.category,
+        r.source, r.monitored, r.area, r.subcategory, r.pattern, r.precinct, sum(r.amount)
+    FROM (
+        SELECT l.*, local_month(l.dispatched_in, s.time_zone) AS month
+        FROM intervention_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.operating_mode, r.retracted, r.cancelled, r.immediate, r.category,
+        GROUPING SETS (
+            (), (r.source, r.monitored), (r.area, r.monitored), (r.subcategory), (r.pattern),
+            (r.precinct))
+    HAVING sum(r.amount) <> 0;
+END;
+
+CREATE FUNCTION sum_intervention_arrivals(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF intervention_arrival_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT c.site, c.cube, run, c.month, c.operating_mode, c.retracted, c.cancelled, c.category,
+        c.source, c.monitored, c.area, sum(c.amount)::bigint,
+        coalesce(
+            string_agg(
+                int8send(c.arrival_seconds) || int4send(c.amount::integer), ''
+                ORDER BY c.arrival_seconds) FILTER (WHERE c.arrival_seconds IS NOT NULL),
+            '')
+    FROM (
+        SELECT r.site, r.month, r.operating_mode, r.retracted, r.cancelled, r.category, r.source,
+            r.monitored, r.area, r.arrival_seconds, sum(r.amount) AS amount,
+            CASE
+                WHEN grouping(r.category) = 0 THEN 'matter'
+                WHEN grouping(r.area) = 0 THEN 'area'
+                ELSE 'base'
+            END AS cube
+        FROM (
+            SELECT l.*, local_month(l.dispatched_in, s.time_zone) AS month
+            FROM intervention_ledger l JOIN sites s ON s.id = l.site
+            WHERE l.position > after_position AND l.position <= to_position
+        ) r
+        GROUP BY r.site, r.month, r.operating_mode, r.retracted, r.cancelled, r.arrival_seconds,
+            GROUPING SETS ((), (r.category, r.source, r.monitored), (r.area, r.monitored))
+        HAVING sum(r.amount) <> 0
+    ) c
+    GROUP BY c.site, c.cube, c.month, c.operating_mode, c.retracted, c.cancelled, c.category,
+        c.source, c.monitored, c.area;
+END;
+
+INSERT INTO ledger_sums (summed_by, cells, ledger) VALUES
+    ('sum_incidents', 'incident_cells', 'incident_ledger'),
+    ('sum_incident_arrivals', 'incident_arrival_cells', 'incident_ledger'),
+    ('sum_incident_firsts', 'ledger_firsts', 'incident_ledger'),
+    ('sum_interventions', 'intervention_cells', 'intervention_ledger'),
+    ('sum_intervention_arrivals', 'intervention_arrival_cells', 'intervention_ledger'),
+    ('sum_intervention_firsts', 'ledger_firsts', 'intervention_ledger');
 
 -- Whether a change was known at a position.
 CREATE FUNCTION was_known(change bigint, known_position bigint) RETURNS boolean
@@ -466,3 +852,36 @@ BEGIN ATOMIC
     HAVING sum(c.amount) <> 0
     ORDER BY c.kind, c.site, c.subject, c.position, sum(c.amount);
 END;
+
+-- The cells that are not the sums of their run's rows. `subject`: the positions of the run, from and
+-- to; `amount`: +1 for what is there and should not be, -1 for what is missing.
+CREATE FUNCTION ledger_cell_differences()
+RETURNS TABLE (
+    kind text, site text, subject text, known_position bigint, fact text, amount bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    filled record;
+    covered ledger_runs;
+BEGIN
+    FOR filled IN
+        SELECT s.cells, string_agg(
+            format('SELECT * FROM %I($1, $2, $3)', s.summed_by), ' UNION ALL ') AS sums
+        FROM ledger_sums s GROUP BY s.cells ORDER BY s.cells
+    LOOP
+        FOR covered IN SELECT * FROM ledger_runs ORDER BY from_position, to_position LOOP
+            RETURN QUERY EXECUTE format(
+                'SELECT $4::text, c.site, $5::text, $3::bigint, c.cell::text,
+                    sum(c.amount)::bigint
+                FROM (
+                    SELECT kept.site, to_jsonb(kept) AS cell, 1 AS amount
+                    FROM %I kept WHERE kept.run = $1
+                    UNION ALL SELECT summed.site, to_jsonb(summed), -1 FROM (%s) summed
+                ) c
+                GROUP BY c.site, c.cell HAVING sum(c.amount) <> 0
+                ORDER BY c.site, c.cell', filled.cells, filled.sums)
+            USING covered.run, covered.from_position, covered.to_position, filled.cells,
+                format('(%s, %s]', covered.from_position, covered.to_position);
+        END LOOP;
+    END LOOP;
+END
+$$;

@@ -477,3 +477,39 @@ END;
 
 REVOKE EXECUTE ON FUNCTION count_detections(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_detections(timestamptz) TO leitstand;
+
+-- The instants at which both begin, and the positions of all three, by the runs of the ledger.
+CREATE FUNCTION sum_alarm_firsts(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF ledger_firsts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.site, run, 'alarm', min(l.raised_in)
+    FROM alarm_ledger l
+    WHERE l.position > after_position AND l.position <= to_position
+    GROUP BY l.site;
+END;
+
+CREATE FUNCTION sum_detection_firsts(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF ledger_firsts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.site, run, 'detection', min(l.occurred_in)
+    FROM detection_ledger l
+    WHERE l.position > after_position AND l.position <= to_position
+    GROUP BY l.site;
+END;
+
+CREATE FUNCTION sum_refusal_firsts(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF ledger_firsts
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT l.site, run, 'refusal', min(l.received_in)
+    FROM refusal_ledger l
+    WHERE l.position > after_position AND l.position <= to_position
+    GROUP BY l.site;
+END;
+
+INSERT INTO ledger_sums (summed_by, cells, ledger) VALUES
+    ('sum_alarm_firsts', 'ledger_firsts', 'alarm_ledger'),
+    ('sum_detection_firsts', 'ledger_firsts', 'detection_ledger'),
+    ('sum_refusal_firsts', 'ledger_firsts', 'refusal_ledger');

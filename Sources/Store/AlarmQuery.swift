@@ -43,20 +43,11 @@ struct AlarmQuery: FigureSource {
 
     // MARK: Since when
 
-    func earliest(known position: Int64?, in query: inout Query) -> String {
-        let known = query.bindKnown(position)
-        let first = [Ledger.alarms, .detections].map { ledger in
-            """
-            (SELECT l.\(ledger.time) FROM \(ledger.table) l
-                WHERE l.site = s.id AND \(known) ORDER BY l.\(ledger.time) LIMIT 1)
-            """
-        }
-        return "SELECT least(\(first.joined(separator: ", "))) AS at"
-    }
+    var firsts: [LedgerFirst] { [.alarm, .detection] }
 
     // MARK: The sums
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known position: Int64?)
+    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
     {
         let isQuality = question.metric == .detectionQuality
@@ -80,7 +71,7 @@ struct AlarmQuery: FigureSource {
                     ('not_assessable_' || c.assessment_reason, c.assessment = 'not_assessable')
                 """)
         return (isQuality ? [alarms, detections, matters] : [alarms, detections]).map {
-            statement($0, of: spans, by: groups, known: position)
+            statement($0, of: spans, by: groups, known: known)
         }
     }
 
@@ -97,13 +88,13 @@ struct AlarmQuery: FigureSource {
     }
 
     private func statement(
-        _ sum: Sum, of spans: [LedgerSpan], by groups: [Dimension], known position: Int64?
+        _ sum: Sum, of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding
     ) -> Statement {
         var query = Query()
         let from = self.from(sum.ledger, spans, in: &query)
         if let condition = sum.condition { query.filter(condition) }
         filter(sum.ledger, &query, modes: true)
-        query.filter(query.bindKnown(position))
+        query.filter(query.bindKnown(known))
         let keys = groups.enumerated().map { place, group in
             ", \(group.key(time: "l.\(sum.ledger.time)", value: sum.ledger.value(of: group))) AS k\(place)"
         }
@@ -117,7 +108,7 @@ struct AlarmQuery: FigureSource {
         return Statement(
             """
             SELECT c.part\(texts.joined()), t.tally, \(sum.value ?? "NULL")::bigint,
-                sum(c.count)::bigint
+                sum(c.count)::bigint, NULL::bytea
             FROM (
                 SELECT s.part\(keys.joined())\(columns)\(verdict), sum(l.amount) AS count
                 FROM \(from)
@@ -133,16 +124,16 @@ struct AlarmQuery: FigureSource {
 
     // MARK: What is left out
 
-    func leftOut(of spans: [LedgerSpan], known position: Int64?) -> [Statement] {
+    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
         question.metric == .detectionQuality
             ? [
-                otherAlarms(spans, known: position), refusals(spans, known: position),
-                retracted(spans, known: position),
-            ] : [otherAlarms(spans, known: position), refusals(spans, known: position)]
+                otherAlarms(spans, known: known), refusals(spans, known: known),
+                retracted(spans, known: known),
+            ] : [otherAlarms(spans, known: known), refusals(spans, known: known)]
     }
 
     /// Alarms of other modes; of precision also those that nobody has judged.
-    private func otherAlarms(_ spans: [LedgerSpan], known position: Int64?) -> Statement {
+    private func otherAlarms(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
         var query = Query()
         let from = self.from(.alarms, spans, in: &query)
         filter(.alarms, &query, modes: false)
@@ -153,7 +144,7 @@ struct AlarmQuery: FigureSource {
         let isUnjudged =
             question.metric == .detectionQuality ? "l.verdict = 'none'" : "false"
         query.filter("(\(isOtherMode) OR \(isUnjudged))")
-        query.filter(query.bindKnown(position))
+        query.filter(query.bindKnown(known))
         return Statement(
             """
             SELECT s.part,
@@ -168,13 +159,13 @@ struct AlarmQuery: FigureSource {
     }
 
     /// Of the sites and the time, by receipt: what was refused has no camera or pattern to filter by.
-    private func refusals(_ spans: [LedgerSpan], known position: Int64?) -> Statement {
+    private func refusals(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
         var query = Query()
         let from = """
             \(query.bind(spans)) JOIN refusal_ledger l ON l.site = s.site
                 AND l.received_in >= s.lower AND l.received_in < s.upper
             """
-        query.filter(query.bindKnown(position))
+        query.filter(query.bindKnown(known))
         return Statement(
             """
             SELECT s.part, '\(LeftOutReason.refused.rawValue)', NULL::text, sum(l.amount)::bigint
@@ -184,12 +175,12 @@ struct AlarmQuery: FigureSource {
             """, parameters: query.parameters)
     }
 
-    private func retracted(_ spans: [LedgerSpan], known position: Int64?) -> Statement {
+    private func retracted(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
         var query = Query()
         let from = self.from(.matters, spans, in: &query)
         query.filter("l.retracted")
         filter(.matters, &query, modes: true)
-        query.filter(query.bindKnown(position))
+        query.filter(query.bindKnown(known))
         return Statement(
             """
             SELECT s.part, '\(LeftOutReason.retracted.rawValue)', NULL::text,

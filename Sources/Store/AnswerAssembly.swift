@@ -19,6 +19,13 @@ struct AnswerAssembly {
         var counts: [[String?]: Tallies] = [:]
         var total = Tallies()
         var leftOut: StatisticsAnswer.LeftOut
+
+        /// Without the keys of which there is nothing.
+        var withoutEmpty: Part {
+            var part = self
+            part.counts = counts.filter { !$0.value.isEmpty }
+            return part
+        }
     }
 
     init(_ question: StatisticsQuestion, standing: LedgerStanding, spans: [LedgerSpan]) {
@@ -66,21 +73,31 @@ struct AnswerAssembly {
             let part = Int(try rows.int32(row, 0))
             var keys: [String?] = []
             for group in 0..<groups { keys.append(try rows.textIfPresent(row, group + 1)) }
-            let tally: FigureTally = try rows.value(row, groups + 1)
-            let value = try rows.int64IfPresent(row, groups + 2)
-            let count = try rows.int64(row, groups + 3)
             if groups > 0 {
-                parts[part].counts[keys, default: Tallies()].add(count, of: value, to: tally)
+                try take(rows, row, groups + 1, into: &parts[part].counts[keys, default: Tallies()])
             }
-            if addsToTotal { parts[part].total.add(count, of: value, to: tally) }
+            if addsToTotal { try take(rows, row, groups + 1, into: &parts[part].total) }
         }
     }
 
     mutating func takeTotals(_ rows: QueryResult) throws(PostgreSQLError) {
         for row in 0..<rows.rowCount {
-            parts[Int(try rows.int32(row, 0))].total.add(
-                try rows.int64(row, 3), of: try rows.int64IfPresent(row, 2),
-                to: try rows.value(row, 1))
+            try take(rows, row, 1, into: &parts[Int(try rows.int32(row, 0))].total)
+        }
+    }
+
+    /// Adds tally, value, count and packed values from a column on.
+    private func take(
+        _ rows: QueryResult, _ row: Int, _ column: Int, into tallies: inout Tallies
+    ) throws(PostgreSQLError) {
+        let tally: FigureTally = try rows.value(row, column)
+        let count = try rows.int64(row, column + 2)
+        if let packed = try rows.bytesIfPresent(row, column + 3) {
+            let entries = try Distribution.Entry.unpack(packed)
+            let known = entries.reduce(0) { $0 + $1.count }
+            tallies.add(entries, missing: count - known, to: tally)
+        } else {
+            tallies.add(count, of: try rows.int64IfPresent(row, column + 1), to: tally)
         }
     }
 
@@ -103,6 +120,8 @@ struct AnswerAssembly {
         var cellCount = 0
         for (ordinal, part) in parts.enumerated() {
             let spans = spans.filter { $0.part == ordinal }
+            // What was counted and taken back again did not occur.
+            let part = part.withoutEmpty
             let lists = question.groups.enumerated().map {
                 keys(of: $0.element, at: $0.offset, in: part, spans)
             }
@@ -211,5 +230,24 @@ struct AnswerAssembly {
                     until: until))
         }
         return RecordingState(states) ?? .notRecorded
+    }
+}
+
+extension Distribution.Entry {
+    /// Reads values and how many there are of each, as the cells of the ledger keep them: 64 bits
+    /// and 32 bits each, the highest byte first.
+    static func unpack(_ bytes: [UInt8]) throws(PostgreSQLError) -> [Distribution.Entry] {
+        let size = 12
+        guard bytes.count.isMultiple(of: size) else {
+            throw .unexpectedValue("\(bytes.count) bytes of packed values")
+        }
+        return bytes.withUnsafeBytes { bytes in
+            stride(from: 0, to: bytes.count, by: size).map { place in
+                let value = bytes.loadUnaligned(fromByteOffset: place, as: Int64.self)
+                let count = bytes.loadUnaligned(fromByteOffset: place + 8, as: Int32.self)
+                return Distribution.Entry(
+                    value: Int64(bigEndian: value), count: Int64(Int32(bigEndian: count)))
+            }
+        }
     }
 }

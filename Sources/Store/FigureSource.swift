@@ -3,21 +3,21 @@ import PostgreSQL
 
 /// Where the figures of a metric come from: statements that read them, all run in one snapshot.
 protocol FigureSource {
-    /// SQL that selects as `at` the instant of the first case recorded at the site `s.id`.
-    ///
-    /// - Parameter position: up to which changes are known; nil: all are.
-    func earliest(known position: Int64?, in query: inout Query) -> String
+    /// The kinds of fact the first of which begins the recording of the metric at a site.
+    var firsts: [LedgerFirst] { get }
 
-    /// How much of each: part, the groups' keys as text, tally, value or NULL, count.
+    /// How much of each: part, the groups' keys as text, tally, value or NULL, count, packed values
+    /// or NULL.
     ///
-    /// Several statements, and several rows of the same keys, are summed up.
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known position: Int64?)
+    /// Several statements, and several rows of the same keys, are summed up. Packed values are those
+    /// of as many of the count as are known, as `Distribution.Entry.unpack` reads them.
+    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
 
     /// What the filters would take and the metric does not: part, reason, operating mode, count.
     ///
     /// A reason is one of `LeftOutReason`; NULL: another operating mode than those asked for.
-    func leftOut(of spans: [LedgerSpan], known position: Int64?) -> [Statement]
+    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
 }
 
 extension Metric {

@@ -3,69 +3,133 @@ import PostgreSQL
 
 /// What a question asks of the ledger, as SQL.
 ///
-/// Names of tables, columns and closed lists stand in the text; what a client sent is always a
-/// parameter.
+/// Whole months are read as the cells of runs and the rows behind the last run; what the cells do
+/// not tell, and the rest of a month, row by row. Names of tables, columns and closed lists stand in
+/// the text; what a client sent is always a parameter.
 struct LedgerQuery: FigureSource {
     private let question: StatisticsQuestion
     private let source: Source
 
     /// Which rows a metric sums, and what of them.
     private struct Source {
-        var table: String
-        /// The clock by which it counts.
-        var time: String
-        /// What must hold for a row to count.
+        var first: LedgerFirst
+        /// What must hold for a row, and for a cell, to be about the metric.
         var condition: String
-        /// What of a row is a value; NULL for what is only counted.
-        var value: String
+        /// What must hold of a row only: of the cells it always does.
+        var rowCondition: String
+        /// The seconds of a row; nil where cases are only counted.
+        var value: String?
         /// Whether an intervention can be called off.
         var hasCancelled: Bool
+        var cells: String
+        /// The cubes of the cells from the smallest on, and what each tells.
+        var cubes: [(name: String, dimensions: Set<Dimension>)]
     }
+
+    /// From where figures are read.
+    private enum Rows {
+        case cells(cube: String)
+        /// What no run covers yet, of whole months.
+        case pending
+        case ledger
+    }
+
+    private static let base: Set<Dimension> = [.month, .site, .operatingMode]
+
+    private static func cubes(_ last: String, _ dimension: Dimension)
+        -> [(name: String, dimensions: Set<Dimension>)]
+    {
+        let base = base.union([.immediate, .category])
+        return [
+            ("base", base), ("recognition", base.union([.source, .monitored])),
+            ("area", base.union([.area, .monitored])), ("subcategory", base.union([.subcategory])),
+            ("pattern", base.union([.pattern])), (last, base.union([dimension])),
+        ]
+    }
+
+    private static let arrivalCubes: [(name: String, dimensions: Set<Dimension>)] = [
+        ("base", base), ("matter", base.union([.category, .source, .monitored])),
+        ("area", base.union([.area, .monitored])),
+    ]
 
     init(_ question: StatisticsQuestion) {
         self.question = question
         let matters = Source(
-            table: "incident_ledger", time: "occurred_in", condition: "NOT l.retracted",
-            value: "NULL::bigint", hasCancelled: false)
+            first: .incident, condition: "true", rowCondition: "true", value: nil,
+            hasCancelled: false, cells: "incident_cells", cubes: Self.cubes("outcome", .outcome))
         let dispatches = Source(
-            table: "intervention_ledger", time: "dispatched_in",
-            condition: "NOT l.retracted AND NOT l.cancelled", value: "NULL::bigint",
-            hasCancelled: true)
+            first: .intervention, condition: "true", rowCondition: "true", value: nil,
+            hasCancelled: true, cells: "intervention_cells",
+            cubes: Self.cubes("precinct", .precinct))
         switch (question.metric, question.clock) {
         case (.incidents, _):
             source = matters
         case (.incidentsWithImmediateIntervention, _):
             var immediate = matters
-            immediate.condition += " AND l.immediate"
+            immediate.condition = "l.immediate"
             source = immediate
         case (.interventions, _):
             source = dispatches
         case (.arrivalTimes, .recognition):
             var arrivals = matters
-            arrivals.condition += " AND l.intervened"
+            arrivals.rowCondition = "l.intervened"
             arrivals.value = "l.arrival_seconds"
+            arrivals.cells = "incident_arrival_cells"
+            arrivals.cubes = Self.arrivalCubes
             source = arrivals
         case (.arrivalTimes, .dispatch):
             var arrivals = dispatches
             arrivals.value = "l.arrival_seconds"
+            arrivals.cells = "intervention_arrival_cells"
+            arrivals.cubes = Self.arrivalCubes
             source = arrivals
         case (.alarmFunnel, _), (.detectionQuality, _):
             preconditionFailure("a metric of another source")
         }
     }
 
-    func earliest(known position: Int64?, in query: inout Query) -> String {
-        """
-        SELECT l.\(source.time) AS at FROM \(source.table) l
-        WHERE l.site = s.id AND \(query.bindKnown(position)) ORDER BY l.\(source.time) LIMIT 1
-        """
-    }
+    var firsts: [LedgerFirst] { [source.first] }
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known position: Int64?)
+    // MARK: Figures
+
+    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
     {
+        reading(spans, by: groups) { rows, stretches in
+            count(rows, of: stretches, by: groups, known)
+        }
+    }
+
+    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
+        reading(spans, by: []) { rows, stretches in leftOut(rows, of: stretches, known) }
+    }
+
+    /// What `statement` makes of each kind of rows that the figures are to be read from.
+    private func reading(
+        _ spans: [LedgerSpan], by groups: [Dimension],
+        _ statement: (Rows, [LedgerStretch]) -> Statement
+    ) -> [Statement] {
+        let asked = Set(groups).union(question.filters.map(\.dimension))
+        guard let cube = source.cubes.first(where: { asked.isSubset(of: $0.dimensions) }) else {
+            return [statement(.ledger, LedgerStretch.all(of: spans))]
+        }
+        let months = LedgerStretch.wholeMonths(of: spans)
+        let fringes = LedgerStretch.fringes(of: spans)
+        var statements: [Statement] = []
+        if !months.isEmpty {
+            statements.append(statement(.cells(cube: cube.name), months))
+            statements.append(statement(.pending, months))
+        }
+        if !fringes.isEmpty { statements.append(statement(.ledger, fringes)) }
+        return statements
+    }
+
+    private func count(
+        _ rows: Rows, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ known: LedgerStanding
+    ) -> Statement {
         var query = Query()
-        var from = "\(query.bind(spans)) JOIN \(source.table) l ON \(joinCondition)"
+        var from = bind(rows, of: stretches, known, in: &query)
         if groups.contains(.outcome) {
             from += """
 
@@ -74,35 +138,41 @@ struct LedgerQuery: FigureSource {
                 ) o (outcome)
                 """
         }
-        query.filter(source.condition)
+        query.filter(counted)
         filter(&query, modes: true)
-        query.filter(query.bindKnown(position))
-        let inner = groups.enumerated().map { ", \(raw($0.element)) AS k\($0.offset)" }.joined()
+        let inner = groups.enumerated().map { ", \(raw($0.element, rows)) AS k\($0.offset)" }
+            .joined()
         let outer = groups.enumerated().map {
             ", \(formatted($0.element, "c.k\($0.offset)"))"
         }.joined()
-        return [
-            Statement(
-                """
-                SELECT c.part\(outer), '\(FigureTally.cases.rawValue)', c.value, c.count
-                FROM (
-                    SELECT s.part\(inner), \(source.value) AS value, sum(l.amount) AS count
-                    FROM \(from)
-                    \(query.whereClause)
-                    GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
-                    HAVING sum(l.amount) <> 0
-                ) c
-                """, parameters: query.parameters)
-        ]
+        var value = source.value ?? "NULL::bigint"
+        var packed = "NULL::bytea"
+        if case .cells = rows, source.value != nil {
+            value = "NULL::bigint"
+            packed = "string_agg(l.arrivals, '')"
+        }
+        return Statement(
+            """
+            SELECT p.part\(outer), '\(FigureTally.cases.rawValue)', c.value, c.count, c.packed
+            FROM (
+                SELECT s.parts\(inner), \(value) AS value, sum(l.amount)::bigint AS count,
+                    \(packed) AS packed
+                FROM \(from)
+                \(query.whereClause)
+                GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
+            ) c
+            \(parts)
+            """, parameters: query.parameters)
     }
 
-    func leftOut(of spans: [LedgerSpan], known position: Int64?) -> [Statement] {
+    private func leftOut(_ rows: Rows, of stretches: [LedgerStretch], _ known: LedgerStanding)
+        -> Statement
+    {
         var query = Query()
-        let from = "\(query.bind(spans)) JOIN \(source.table) l ON \(joinCondition)"
+        let from = bind(rows, of: stretches, known, in: &query)
         filter(&query, modes: false)
-        let cancelled = source.hasCancelled ? "l.cancelled" : "false"
         // What the metric counts itself is the most by far, and not asked for here.
-        var counted = "NOT l.retracted AND NOT \(cancelled)"
+        var counted = counted
         var isOtherMode = "false"
         if let modes = question.operatingModes {
             let modes = query.bind(.texts(modes))
@@ -110,33 +180,76 @@ struct LedgerQuery: FigureSource {
             isOtherMode = "l.operating_mode <> ALL (\(modes))"
         }
         query.filter("NOT (\(counted))")
-        query.filter(query.bindKnown(position))
-        return [
-            Statement(
-                """
-                SELECT s.part,
+        return Statement(
+            """
+            SELECT p.part, c.reason, c.operating_mode, c.count
+            FROM (
+                SELECT s.parts,
                     CASE WHEN \(isOtherMode) THEN NULL
                         WHEN l.retracted THEN '\(LeftOutReason.retracted.rawValue)'
-                        ELSE '\(LeftOutReason.cancelled.rawValue)' END,
-                    l.operating_mode, sum(l.amount)
+                        ELSE '\(LeftOutReason.cancelled.rawValue)' END AS reason,
+                    l.operating_mode, sum(l.amount)::bigint AS count
                 FROM \(from)
                 \(query.whereClause)
                 GROUP BY 1, 2, 3
-                HAVING sum(l.amount) <> 0
-                """, parameters: query.parameters)
-        ]
+            ) c
+            \(parts)
+            """, parameters: query.parameters)
+    }
+
+    /// What holds for the rows and cells that the metric counts, in the modes asked for.
+    private var counted: String {
+        source.hasCancelled ? "NOT l.retracted AND NOT l.cancelled" : "NOT l.retracted"
+    }
+
+    /// A row for each part that a stretch belongs to.
+    private var parts: String {
+        """
+        CROSS JOIN generate_series(0, \(question.comparisons.count)) p (part)
+        WHERE (c.parts >> p.part) & 1 = 1
+        """
+    }
+
+    // MARK: Rows
+
+    /// The rows or cells `l` of the stretches `s`.
+    private func bind(
+        _ rows: Rows, of stretches: [LedgerStretch], _ known: LedgerStanding,
+        in query: inout Query
+    ) -> String {
+        query.filter(source.condition)
+        switch rows {
+        case .cells(let cube):
+            return """
+                \(query.bindMonths(stretches))
+                CROSS JOIN unnest(\(query.bind(.text(known.runs)))::text::integer[]) r (run)
+                JOIN \(source.cells) l ON l.site = s.site AND l.cube = '\(cube)' AND l.run = r.run
+                    AND l.month >= s.first_month AND l.month < s.end_month
+                """
+        case .pending:
+            query.filter(source.rowCondition)
+            return """
+                \(query.bind(stretches))
+                JOIN \(query.bindPending(source.first.table, known)) l ON \(joinCondition)
+                """
+        case .ledger:
+            query.filter(source.rowCondition)
+            query.filter(query.bindKnown(known))
+            return """
+                \(query.bind(stretches)) JOIN \(source.first.table) l ON \(joinCondition)
+                """
+        }
     }
 
     private var joinCondition: String {
-        "l.site = s.site AND l.\(source.time) >= s.lower AND l.\(source.time) < s.upper"
+        """
+        l.site = s.site AND l.\(source.first.time) >= s.lower AND l.\(source.first.time) < s.upper
+        """
     }
 
     private func filter(_ query: inout Query, modes: Bool) {
         if modes, let modes = question.operatingModes {
             query.filter("l.operating_mode = ANY (\(query.bind(.texts(modes))))")
-        }
-        if question.metric == .incidentsWithImmediateIntervention, !modes {
-            query.filter("l.immediate")
         }
         for (dimension, values) in question.filters {
             let values = query.bind(.texts(values))
@@ -151,8 +264,9 @@ struct LedgerQuery: FigureSource {
     }
 
     /// A dimension as rows are grouped by it: cheap to compute.
-    private func raw(_ dimension: Dimension) -> String {
-        let local = "(l.\(source.time) AT TIME ZONE s.zone)"
+    private func raw(_ dimension: Dimension, _ rows: Rows) -> String {
+        if case .cells = rows, dimension == .month { return "l.month::timestamp" }
+        let local = "(l.\(source.first.time) AT TIME ZONE s.zone)"
         return switch dimension {
         case .month, .week, .day: "date_trunc('\(dimension.rawValue)', \(local))"
         case .hourOfDay: "extract(hour FROM \(local))::int"
@@ -181,7 +295,7 @@ extension LedgerQuery: JournaledSource {
     ) -> [Statement] {
         var query = Query()
         let groups = leftOut ? [] : groups
-        var from = "\(query.bind(spans)) JOIN \(source.table) l ON \(joinCondition)"
+        var from = "\(query.bind(spans)) JOIN \(source.first.table) l ON \(joinCondition)"
         if groups.contains(.outcome) {
             from += """
 
@@ -191,19 +305,22 @@ extension LedgerQuery: JournaledSource {
                 """
         }
         from += " JOIN positions p ON p.change = l.change"
+        query.filter(source.condition)
+        query.filter(source.rowCondition)
         filter(&query, modes: !leftOut)
         if leftOut {
-            var counted = source.condition
+            var counted = counted
             if let modes = question.operatingModes {
                 counted += " AND l.operating_mode = ANY (\(query.bind(.texts(modes))))"
             }
             query.filter("NOT (\(counted))")
         } else {
-            query.filter(source.condition)
+            query.filter(counted)
         }
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
-        let inner = groups.enumerated().map { ", \(raw($0.element)) AS k\($0.offset)" }.joined()
+        let inner = groups.enumerated().map { ", \(raw($0.element, .ledger)) AS k\($0.offset)" }
+            .joined()
         let outer = groups.enumerated().map {
             ", \(formatted($0.element, "c.k\($0.offset)"))"
         }.joined()

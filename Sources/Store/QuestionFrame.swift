@@ -12,24 +12,35 @@ struct QuestionFrame {
         self.source = source
     }
 
-    /// The last position, or the last that was recorded up to an instant, and the database's clock.
-    static func standing(asOf: Timestamp?) -> Statement {
-        Statement(
+    /// The last position, or the last that was recorded up to an instant, the database's clock, and
+    /// the runs of the ledger that are known with the position where they end.
+    static func standing(_ knowledge: Knowledge) -> Statement {
+        var asOf: Timestamp?
+        var known: Int64?
+        switch knowledge {
+        case .now: break
+        case .asOf(let instant): asOf = instant
+        case .standing(let position, _, _): known = position
+        }
+        return Statement(
             """
-            SELECT coalesce(p.position, 0), p.recorded_at, clock_timestamp()
-            FROM (SELECT 1) always LEFT JOIN LATERAL (
-                SELECT position, recorded_at FROM positions
-                WHERE $1::timestamptz IS NULL OR recorded_at <= $1
-                ORDER BY recorded_at DESC LIMIT 1
-            ) p ON true
-            """, .time(asOf))
+            SELECT p.position, p.recorded_at, clock_timestamp(), c.runs::text, c.until_position
+            FROM (
+                SELECT coalesce(max(l.position), 0) AS position, max(l.recorded_at) AS recorded_at
+                FROM (
+                    SELECT position, recorded_at FROM positions
+                    WHERE recorded_at <= coalesce($1, 'infinity'::timestamptz)
+                    ORDER BY recorded_at DESC LIMIT 1
+                ) l
+            ) p
+            CROSS JOIN LATERAL ledger_chain(coalesce($2, p.position)) c
+            """, .time(asOf), .int64(known))
     }
 
     /// The period and those it is compared with, at each site: part, site, zone, from, to, both as
-    /// local text, whether its length differs, recorded since, alarms since.
-    ///
-    /// - Parameter position: nil: all that is known.
-    func spans(known position: Int64?) -> Statement {
+    /// local text, whether its length differs, recorded since, alarms since; the first whole month,
+    /// the one behind the last, and the instants at which they begin.
+    func spans(known: LedgerStanding) -> Statement {
         var query = Query()
         let (fromDate, fromInstant) = bind(question.from, in: &query)
         let (toDate, toInstant) = bind(question.to, in: &query)
@@ -51,13 +62,16 @@ struct QuestionFrame {
             }
         }
         query.filter("s.id", question.site.map { .text($0) })
-        let known = query.bindKnown(position)
-        let last = query.bind(.int64(position ?? .max))
+        let facts = source.firsts.map { "'\($0.fact)'" }
+        // What alarms made known, and what they are themselves.
         let automatic =
             question.metric.isAutomatic
             ? "earliest.at" : "least(first_alarm.at, first_automatic.at)"
         return Statement(
             """
+            WITH firsts AS MATERIALIZED (
+                \(firsts(known, in: &query))
+            )
             SELECT p.part, s.id, s.time_zone,
                 CASE WHEN p.part = 0 AND \(fromInstant) IS NOT NULL THEN \(fromInstant)
                     ELSE first_instant(p.lower, s.time_zone) END,
@@ -68,7 +82,9 @@ struct QuestionFrame {
                 p.upper - p.lower <> asked.upper - asked.lower,
                 least(s.created_at, first_instant(
                     date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone)),
-                \(automatic)
+                \(automatic),
+                to_char(m.first, 'YYYY-MM-DD'), to_char(m.behind, 'YYYY-MM-DD'),
+                first_instant(m.first, s.time_zone), first_instant(m.behind, s.time_zone)
             FROM sites s
             CROSS JOIN LATERAL (
                 SELECT coalesce(\(fromDate)::timestamp, \(fromInstant) AT TIME ZONE s.time_zone)
@@ -76,25 +92,45 @@ struct QuestionFrame {
                     coalesce(\(toDate)::timestamp, \(toInstant) AT TIME ZONE s.time_zone) AS upper
             ) asked
             CROSS JOIN LATERAL (VALUES \(parts.joined(separator: ", "))) p (part, lower, upper)
-            LEFT JOIN LATERAL (
-                \(source.earliest(known: position, in: &query))
-            ) earliest ON true
-            LEFT JOIN LATERAL (
-                SELECT l.occurred_in AS at FROM incident_ledger l
-                WHERE l.site = s.id AND l.source = 'automatic' AND \(known)
-                ORDER BY l.occurred_in LIMIT 1
-            ) first_automatic ON true
-            LEFT JOIN LATERAL (
-                SELECT a.raised_at AS at FROM alarms a
-                WHERE a.site = s.id AND EXISTS (
-                    SELECT FROM journal j JOIN positions o ON o.change = j.change
-                    WHERE j.subject = a.id::text AND j.event IN ('alarm.raised', 'alarm.late')
-                        AND o.position <= \(last))
-                ORDER BY a.raised_at LIMIT 1
-            ) first_alarm ON true
+            CROSS JOIN LATERAL (
+                SELECT date_trunc('month', p.lower - interval '1 microsecond')
+                        + interval '1 month' AS first,
+                    date_trunc('month', p.upper) AS behind
+            ) m
+            CROSS JOIN LATERAL (
+                SELECT min(k.at) AS at FROM firsts k
+                WHERE k.site = s.id AND k.fact IN (\(facts.joined(separator: ", ")))
+            ) earliest
+            LEFT JOIN firsts first_automatic ON first_automatic.site = s.id
+                AND first_automatic.fact = '\(LedgerFirst.automatic.fact)'
+            LEFT JOIN firsts first_alarm ON first_alarm.site = s.id
+                AND first_alarm.fact = '\(LedgerFirst.alarm.fact)'
             \(query.whereClause)
             ORDER BY p.part, s.id
             """, parameters: query.parameters)
+    }
+
+    /// The first of each kind of fact at each site: site, fact, at.
+    private func firsts(_ known: LedgerStanding, in query: inout Query) -> String {
+        let runs = query.bind(.text(known.runs))
+        let kinds = Set(source.firsts + [.automatic, .alarm]).sorted { $0.fact < $1.fact }
+        let pending = kinds.map { kind in
+            """
+            UNION ALL
+            SELECT l.site, '\(kind.fact)', l.\(kind.time)
+            FROM \(query.bindPending(kind.table, known)) l WHERE \(kind.condition)
+            """
+        }
+        return """
+            SELECT f.site, f.fact, min(f.at) AS at
+            FROM (
+                SELECT k.site, k.fact, k.at
+                FROM unnest(\(runs)::text::integer[]) r (run)
+                JOIN ledger_firsts k ON k.run = r.run
+                \(pending.joined(separator: "\n"))
+            ) f
+            GROUP BY f.site, f.fact
+            """
     }
 
     private func bind(_ bound: PeriodBound, in query: inout Query)
@@ -161,15 +197,27 @@ extension Query {
             """
     }
 
-    /// Takes a position and returns what holds for the rows `l` of a ledger that were known there.
-    ///
-    /// - Parameter position: nil: all that is known.
-    mutating func bindKnown(_ position: Int64?) -> String {
-        guard let position else { return "true" }
-        let place = bind(.int64(position))
+    /// Returns what holds for the rows `l` of a ledger that are known.
+    mutating func bindKnown(_ known: LedgerStanding) -> String {
+        guard !known.isLatest else { return "true" }
+        let place = bind(.int64(known.position))
         return """
             (l.position <= \(place)
                 OR (l.position IS NULL AND was_known(l.change, \(place))))
+            """
+    }
+
+    /// Returns the rows of a ledger that are known and that no run covers.
+    mutating func bindPending(_ table: String, _ known: LedgerStanding) -> String {
+        let last = bind(.int64(known.position))
+        return """
+            (
+                SELECT * FROM \(table)
+                WHERE position > \(bind(.int64(known.runsEnd))) AND position <= \(last)
+                UNION ALL
+                SELECT * FROM \(table)
+                WHERE position IS NULL\(known.isLatest ? "" : " AND was_known(change, \(last))")
+            )
             """
     }
 }

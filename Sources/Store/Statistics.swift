@@ -35,6 +35,13 @@ public enum StatisticsSnapshotOutcome: Sendable {
 }
 
 extension Database {
+    /// All statements of a question see the same.
+    private static let beginReading = [
+        Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+        // Planning them anew takes longer than they do.
+        Statement("SET LOCAL plan_cache_mode = force_generic_plan"),
+    ]
+
     /// Answers a question from one snapshot of the ledger.
     ///
     /// - Parameter instant: now; what lies after it cannot be known yet.
@@ -68,11 +75,9 @@ extension Database {
                     ])
                 }
                 let read = try await connection.execute(
-                    [
-                        Statement("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                        QuestionFrame.standing(asOf: asOf),
-                    ])
-                let last = try LedgerStanding(read[1], asOf: asOf, now: instant)
+                    Self.beginReading + [QuestionFrame.standing(knowledge)])
+                let last = try LedgerStanding(
+                    read[read.count - 1], asOf: asOf, now: instant)
                 if let asOf, asOf > last.now {
                     _ = try await connection.execute([Self.rollback])
                     return .asOfInFuture(now: last.now)
@@ -103,7 +108,7 @@ extension Database {
         let source = question.metric.source(of: question)
         let frame = QuestionFrame(question, source: source)
         let framing = try await connection.execute([
-            frame.spans(known: standing.position), frame.counting(known: standing.position),
+            frame.spans(known: standing), frame.counting(known: standing.position),
         ])
         let spans = try LedgerSpan.all(framing[0])
         guard !spans.isEmpty else { return .unknownSite }
@@ -113,12 +118,11 @@ extension Database {
             try assembly.takeCalendar(try await connection.execute([calendar])[0])
         }
         guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else { return .tooManyCells }
-        let position = standing.isLatest ? nil : standing.position
-        let leftOut = source.leftOut(of: spans, known: position)
-        let counts = source.counts(of: spans, by: question.groups, known: position)
+        let leftOut = source.leftOut(of: spans, known: standing)
+        let counts = source.counts(of: spans, by: question.groups, known: standing)
         // Of what has several values the parts do not add up to the total.
         let hasOwnTotal = question.groups.contains(.outcome)
-        let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: position) : []
+        let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: standing) : []
         let results = try await connection.execute(leftOut + counts + totals)
         for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
         for result in results[leftOut.count...].prefix(counts.count) {
@@ -137,14 +141,21 @@ extension Database {
         -> [Metric: [(site: SiteID, since: Timestamp, automaticSince: Timestamp?)]]
     {
         var since: [Metric: [(site: SiteID, since: Timestamp, automaticSince: Timestamp?)]] = [:]
-        let statements = Metric.allCases.map { metric in
-            var question = StatisticsQuestion(
-                metric: metric, from: .instant(.epoch), to: .instant(.epoch))
-            question.site = site
-            return QuestionFrame(question, source: metric.source(of: question)).spans(known: nil)
-        }
-        let results = try await read(statements)
         do throws(PostgreSQLError) {
+            let results = try await pool.withConnection {
+                (connection) async throws(PostgreSQLError) in
+                let read = try await connection.execute(
+                    Self.beginReading + [QuestionFrame.standing(.now)])
+                let standing = try LedgerStanding(read[read.count - 1], asOf: nil, now: .now())
+                let statements = Metric.allCases.map { metric in
+                    var question = StatisticsQuestion(
+                        metric: metric, from: .instant(.epoch), to: .instant(.epoch))
+                    question.site = site
+                    return QuestionFrame(question, source: metric.source(of: question))
+                        .spans(known: standing)
+                }
+                return try await connection.execute(statements + [Self.commit])
+            }
             for (metric, result) in zip(Metric.allCases, results) {
                 since[metric] = try LedgerSpan.all(result).filter { $0.part == 0 }.map {
                     ($0.span.site, $0.span.recordedSince, $0.span.automaticSince)
@@ -156,12 +167,14 @@ extension Database {
         return since
     }
 
-    /// Notes the positions of ledger rows that are there by now.
-    public func settleLedger() async throws(StoreError) {
-        _ = try await work([Statement("SELECT settle_ledger()")])
+    /// Notes the positions of the ledgers' rows that are there by now, and sums them up once they are
+    /// enough.
+    public func rollUpLedger() async throws(StoreError) {
+        _ = try await work([Statement("SELECT roll_up_ledger()")])
     }
 
-    /// Compares the ledger with the journal's documents, at each position.
+    /// Compares the ledger with the journal's documents, at each position, and its sums with its
+    /// rows.
     public func ledgerDifferences() async throws(StoreError) -> [LedgerDifference] {
         let results = try await read([
             Statement(
@@ -170,6 +183,9 @@ extension Database {
                 UNION ALL
                 SELECT kind, site, subject, known_position, fact, amount
                 FROM alarm_ledger_differences()
+                UNION ALL
+                SELECT kind, site, subject, known_position, fact, amount
+                FROM ledger_cell_differences()
                 """)
         ])
         do throws(PostgreSQLError) {
@@ -189,11 +205,13 @@ extension Database {
     }
 }
 
-/// A fact of which the ledger has more or less than the journal.
+/// A fact of which the ledger has more or less than the journal, or a sum that is none of its rows.
 public struct LedgerDifference: Sendable {
-    /// `incident`, `intervention`, `alarm`, or `detections` for what a run has counted of a site.
+    /// `incident`, `intervention`, `alarm`, or `detections` for what a run has counted of a site; or
+    /// the table of a sum.
     public let kind: String
     public let site: SiteID
+    /// The fact's id; of a sum, the positions from and to.
     public let subject: String
     /// From where on; nil of a row whose change has no position.
     public let position: Int64?
@@ -213,6 +231,10 @@ struct LedgerStanding {
     let knownAt: Timestamp
     /// Whether nothing that the snapshot shows comes after the position.
     let isLatest: Bool
+    /// The runs of the ledger that are known whole, as PostgreSQL writes an array.
+    let runs: String
+    /// The position up to which they reach.
+    let runsEnd: Int64
 
     init(_ row: QueryResult, asOf: Timestamp?, now: Timestamp) throws(PostgreSQLError) {
         position = try row.int64(0, 0)
@@ -220,6 +242,8 @@ struct LedgerStanding {
         self.now = try row.time(0, 2)
         knownAt = asOf ?? now
         isLatest = asOf == nil
+        runs = try row.text(0, 3)
+        runsEnd = try row.int64(0, 4)
     }
 
     /// - Parameter last: where the journal stands, or stood at the instant that is asked for.
@@ -233,6 +257,8 @@ struct LedgerStanding {
         self.knownAt = knownAt
         now = last.now
         isLatest = false
+        runs = last.runs
+        runsEnd = last.runsEnd
     }
 }
 
@@ -242,6 +268,18 @@ struct LedgerSpan {
     let part: Int
     let span: StatisticsAnswer.Span
     let hasOtherLength: Bool
+    /// Nil: it has no whole one.
+    let months: Months?
+
+    /// Whole months in a row: local days as PostgreSQL writes them, and the instants at which they
+    /// begin.
+    struct Months {
+        let first: String
+        /// The first that is not of them.
+        let end: String
+        let from: Timestamp
+        let to: Timestamp
+    }
 
     static func all(_ result: QueryResult) throws(PostgreSQLError) -> [LedgerSpan] {
         var spans: [LedgerSpan] = []
@@ -252,10 +290,16 @@ struct LedgerSpan {
                 localFrom: try result.text(row, 5), localTo: try result.text(row, 6),
                 recordedSince: try result.time(row, 8),
                 automaticSince: try result.timeIfPresent(row, 9))
+            let months = Months(
+                first: try result.text(row, 10), end: try result.text(row, 11),
+                from: try result.time(row, 12), to: try result.time(row, 13))
+            // A period may begin in the second of two midnights of one day, after its month.
+            let isInside = span.from <= months.from && months.to <= span.to
             spans.append(
                 LedgerSpan(
                     part: Int(try result.int32(row, 0)), span: span,
-                    hasOtherLength: try result.bool(row, 7)))
+                    hasOtherLength: try result.bool(row, 7),
+                    months: isInside && months.from < months.to ? months : nil))
         }
         return spans
     }

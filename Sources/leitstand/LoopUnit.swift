@@ -29,8 +29,9 @@ final class LoopUnit {
     /// How long past its period a detection is kept at most, if the server runs.
     private static let retentionInterval: Duration = .seconds(600)
 
-    /// How soon rows of the ledger know their positions; until then as-of questions look them up.
-    private static let settlingInterval: Duration = .seconds(10)
+    /// How soon rows of the ledger know their positions, and are summed up if they are enough; until
+    /// then questions look them up one by one.
+    private static let rollUpInterval: Duration = .seconds(10)
 
     /// Detections are counted by the quarter of an hour; this often is looked whether one is over.
     private static let countingInterval: Duration = .seconds(30)
@@ -95,8 +96,8 @@ final class LoopUnit {
             }
         }
         Task {
-            await self.repeatedly("settling the ledger", each: Self.settlingInterval, on: loop) {
-                (database) async throws(StoreError) in try await database.settleLedger()
+            await self.repeatedly("rolling up the ledger", each: Self.rollUpInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.rollUpLedger()
             }
         }
         Task {

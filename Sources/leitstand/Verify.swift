@@ -12,10 +12,11 @@ struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Compare the ledger under all figures with the journal.",
             discussion: """
-                Reads the journal from its beginning and counts each incident and intervention anew; \
-                works while the server runs. Prints a line for each fact that the ledger counts too \
-                often (+) or too seldom (-) from a position on, today or in what was known earlier, \
-                and then ends with 1.
+                Reads the journal from its beginning and counts each incident and intervention anew, \
+                and sums the ledger up anew; works while the server runs. Prints a line for each fact \
+                that the ledger counts too often (+) or too seldom (-) from a position on, today or in \
+                what was known earlier, one for each sum that is too much or missing, and then ends \
+                with 1.
                 """)
 
         @OptionGroup var database: DatabaseOptions

@@ -32,6 +32,20 @@ import Testing
         #expect(times.count == 4)
     }
 
+    @Test func `of many at once is that of each by itself`() {
+        var times = distribution([60, 60, 300])
+        times.add([entry(300, -1), entry(10, 1), entry(60, 1), entry(20, 2), entry(20, -2)])
+        times.add([entry(10, 1)])
+
+        #expect(times == distribution([10, 10, 60, 60, 60]))
+        times.add([entry(10, -2), entry(60, -3)])
+        #expect(times.isEmpty)
+    }
+
+    private func entry(_ value: Int64, _ count: Int64) -> Distribution.Entry {
+        Distribution.Entry(value: value, count: count)
+    }
+
     @Test func `of nothing has neither mean nor percentiles`() {
         let none = Distribution()
 

@@ -8,7 +8,8 @@ import Testing
         "detections_20261124", "incident_ledger", "intervention_ledger",
         "alarm_ledger", "detection_ledger", "detection_runs", "refusal_ledger",
         "camera_periods", "area_periods", "pattern_periods", "reports", "report_keys",
-        "report_releases",
+        "report_releases", "ledger_runs", "ledger_sums", "ledger_firsts", "incident_cells",
+        "incident_arrival_cells", "intervention_cells", "intervention_arrival_cells",
     ]
 
     @Test(arguments: recorded)

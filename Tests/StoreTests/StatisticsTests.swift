@@ -65,11 +65,11 @@ import Testing
             var generator = SplitMix64(seed: seed)
             var history = RandomMatters(site: site, author: author)
             var known: [(position: Int64, matters: RecordedMatters)] = []
-            for step in 0..<120 {
+            for _ in 0..<120 {
                 try await history.step(in: instance, &generator)
                 let head = try await instance.run { try await $0.journalHead() }
                 known.append((head.position, history.matters))
-                if step == 60 { try await instance.run { try await $0.settleLedger() } }
+                if Int.random(in: 0..<3, using: &generator) == 0 { try await rollUp(database) }
             }
             #expect(history.matters.matters.count > 20)
             #expect(history.matters.dispatches.count > 10)
@@ -97,6 +97,20 @@ import Testing
                 let keys = Set(answer.period.cells.map(\.keys))
                 #expect(
                     expected.keys.allSatisfy { $0.map { keys.contains($0) } ?? true }, "\(named)")
+                if question.from == .date(try #require(LocalDate("2026-01-01"))) {
+                    var year = question
+                    year.from = .date(try #require(LocalDate("2025-01-01")))
+                    year.to = .date(try #require(LocalDate("2025-12-01")))
+                    let same = matters.count(year)[nil] ?? []
+                    check(answer.comparisons[0].part.total, same, "\(named), same period")
+                    year.to = question.from
+                    let whole = matters.count(year)
+                    let part = answer.comparisons[1].part
+                    check(part.total, whole[nil] ?? [], "\(named), year before")
+                    for cell in part.cells {
+                        check(cell, whole[cell.keys] ?? [], "\(named), before, \(cell.keys)")
+                    }
+                }
                 if !question.groups.isEmpty, !question.groups.contains(.outcome) {
                     let sum = answer.period.cells.compactMap { $0.tallies.number(of: .count) }
                         .reduce(0, +)
@@ -105,6 +119,8 @@ import Testing
             }
             let differences = try await instance.run { try await $0.ledgerDifferences() }
             #expect(differences.isEmpty)
+            // Sixteen runs at least, so that some of the positions lie inside a longer one.
+            #expect(try await database.number("SELECT max(level) FROM ledger_runs") > 0)
         }
     }
 
@@ -131,7 +147,7 @@ import Testing
         let periods = [
             ("2025-10-01", "2026-05-01"), ("2025-10-26", "2025-10-27"),
             ("2026-03-29", "2026-03-30"),
-            ("2025-12-31", "2026-03-29"),
+            ("2025-12-31", "2026-03-29"), ("2026-01-01", "2026-12-01"),
         ]
         let period = periods.randomElement(using: &generator) ?? periods[0]
         var question = try question(metric, period.0, period.1)
@@ -150,6 +166,7 @@ import Testing
             question.filters.append((.category, ["criminal_offence", "hazard_prevention"]))
         }
         if metric == .arrivalTimes, Bool.random(using: &generator) { question.clock = .dispatch }
+        question.comparisons = [.previousSamePeriod, .previousFullYear]
         return question
     }
 
@@ -191,7 +208,7 @@ import Testing
                 #expect(now.period.leftOut[.retracted] == 1)
 
                 // Nor does it matter whether the rows know their positions by themselves.
-                try await instance.run { try await $0.settleLedger() }
+                try await database.query("SELECT settle_ledger()")
                 #expect(
                     try await database.number(
                         "SELECT count(*) FROM incident_ledger WHERE position IS NULL") == 0)
@@ -219,6 +236,101 @@ import Testing
             }
 
             #expect(error?.state == SQLState("P0001"))
+        }
+    }
+
+    // MARK: Runs
+
+    @Test func `know what commits after a run was made, and not before`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let occurred = try instant("2026-03-10T12:00:00Z")
+            let first = try await record(at: occurred, of: site, in: instance)
+            let year = try question(.incidents, "2026-01-01", "2026-11-01")
+
+            try await database.session { connection, _ in
+                // Its rows are older than the run, its position comes behind it.
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+                    Statement(
+                        "UPDATE incidents SET retracted_at = now(), assess_after = NULL WHERE id = $1",
+                        .uuid(first)),
+                ])
+                _ = try await record(at: occurred, of: site, in: instance)
+                try await rollUp(database)
+                let before = try await answer(year, instance)
+                _ = try await connection.execute([
+                    Database.appendPosition, Statement("COMMIT"),
+                ])
+                var asOf = year
+                asOf.asOf = before.recordedAt
+
+                #expect(before.period.total.tallies.number(of: .count) == 2)
+                for _ in 0..<2 {
+                    let now = try await answer(year, instance)
+                    let known = try await answer(asOf, instance)
+                    #expect(now.period.total.tallies.number(of: .count) == 1)
+                    #expect(now.period.leftOut[.retracted] == 1)
+                    #expect(known.period.total.tallies.number(of: .count) == 2)
+                    #expect(known.period.leftOut[.retracted] == 0)
+                    // The same once a run covers that change too.
+                    try await rollUp(database)
+                }
+            }
+        }
+    }
+
+    private func rollUp(_ database: TestDatabase) async throws {
+        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+    }
+
+    @Test func `are summed up once there is enough, or what there is has become old`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            _ = try await record(at: .now() - .seconds(60), of: site, in: instance)
+            func runs() async throws -> Int {
+                try await instance.run { try await $0.rollUpLedger() }
+                return try await database.number("SELECT count(*) FROM ledger_runs")
+            }
+
+            #expect(try await runs() == 0)
+            try await database.query(
+                "UPDATE positions SET recorded_at = recorded_at - interval '2 days'")
+            #expect(try await runs() == 1)
+            #expect(try await runs() == 1)
+            #expect(
+                try await database.number("SELECT to_position FROM ledger_runs")
+                    == database.number("SELECT max(position) FROM positions"))
+        }
+    }
+
+    private static let falsehoods = [
+        "UPDATE incident_cells SET amount = amount + 1 WHERE cube = 'base'",
+        "DELETE FROM incident_cells WHERE cube = 'recognition'",
+        "UPDATE ledger_firsts SET at = at - interval '1 day'",
+        "INSERT INTO incident_arrival_cells SELECT site, 'base', run, month, operating_mode, false, "
+            + "NULL, NULL, NULL, NULL, 1, '' FROM incident_cells LIMIT 1",
+    ]
+
+    @Test(arguments: falsehoods)
+    func `that are not the sum of the rows are found`(falsehood: String) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            _ = try await record(at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
+            try await rollUp(database)
+            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+
+            try await database.query(falsehood)
+
+            let differences = try await instance.run { try await $0.ledgerDifferences() }
+            #expect(!differences.isEmpty)
+            let last = try await instance.run { try await $0.journalHead() }.position
+            #expect(differences.allSatisfy { $0.subject == "(0, \(last)]" })
         }
     }
 
@@ -378,7 +490,7 @@ import Testing
                     id, only: nil, if: .any, to: elsewhere, reason: "Anderswo", by: author,
                     at: .now()
                 ).stored()
-                try await database.settleLedger()
+                try await database.rollUpLedger()
             }
             #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
 

@@ -1,13 +1,26 @@
 /// How many cases there are of each value, and how many of which the value is not known.
 public struct Distribution: Sendable, Hashable {
-    /// By value.
-    private var counts: [Int64: Int64] = [:]
+    /// Some cases of one value; fewer than none take back what was counted before.
+    public struct Entry: Sendable, Hashable {
+        public var value: Int64
+        public var count: Int64
+
+        public init(value: Int64, count: Int64) {
+            self.value = value
+            self.count = count
+        }
+    }
+
+    /// By ascending value, each once, none of a count of zero.
+    private var entries: [Entry] = []
     public private(set) var missing: Int64 = 0
 
     public init() {}
 
     /// How many cases have a known value.
-    public var known: Int64 { counts.values.reduce(0, +) }
+    public var known: Int64 { entries.reduce(0) { $0 + $1.count } }
+
+    public var isEmpty: Bool { entries.isEmpty && missing == 0 }
 
     /// All cases, whether their values are known or not.
     public var count: Int64 { known + missing }
@@ -18,7 +31,30 @@ public struct Distribution: Sendable, Hashable {
             missing += count
             return
         }
-        counts[value, default: 0] += count
+        let place = place(of: value)
+        if place < entries.count, entries[place].value == value {
+            entries[place].count += count
+            if entries[place].count == 0 { entries.remove(at: place) }
+        } else if count != 0 {
+            entries.insert(Entry(value: value, count: count), at: place)
+        }
+    }
+
+    /// Adds many at once, in any order; quickest where stretches of them are in order already.
+    public mutating func add(_ more: [Entry]) {
+        entries += more
+        entries.sort { $0.value < $1.value }
+        var last = -1
+        for entry in entries {
+            if last >= 0, entries[last].value == entry.value {
+                entries[last].count += entry.count
+            } else {
+                if last < 0 || entries[last].count != 0 { last += 1 }
+                entries[last] = entry
+            }
+        }
+        if last >= 0, entries[last].count == 0 { last -= 1 }
+        entries.removeSubrange((last + 1)...)
     }
 
     /// How many cases have that value.
@@ -26,14 +62,24 @@ public struct Distribution: Sendable, Hashable {
 
     public mutating func add(_ other: Distribution) {
         missing += other.missing
-        counts.merge(other.counts, uniquingKeysWith: +)
+        add(other.entries)
+    }
+
+    /// Where a value is, or where it belongs.
+    private func place(of value: Int64) -> Int {
+        var (lower, upper) = (0, entries.count)
+        while lower < upper {
+            let middle = (lower + upper) / 2
+            if entries[middle].value < value { lower = middle + 1 } else { upper = middle }
+        }
+        return lower
     }
 
     /// The arithmetic mean; nil of no cases.
     public var mean: Double? {
         let known = known
         guard known > 0 else { return nil }
-        let sum = counts.reduce(0) { $0 + $1.key * $1.value }
+        let sum = entries.reduce(0) { $0 + $1.value * $1.count }
         return Double(sum) / Double(known)
     }
 
@@ -41,22 +87,19 @@ public struct Distribution: Sendable, Hashable {
     /// PostgreSQL's `percentile_cont` does; nil of no cases.
     public func percentile(_ fraction: Double) -> Double? {
         precondition((0...1).contains(fraction), "a percentile outside 0 and 1")
-        let sorted = counts.filter { $0.value > 0 }.sorted { $0.key < $1.key }
-        let known = sorted.reduce(0) { $0 + $1.value }
+        let known = entries.reduce(0) { $0 + max(0, $1.count) }
         guard known > 0 else { return nil }
         let place = fraction * Double(known - 1)
-        let lower = Self.value(at: Int64(place.rounded(.down)), in: sorted)
-        let upper = Self.value(at: Int64(place.rounded(.up)), in: sorted)
+        let lower = value(at: Int64(place.rounded(.down)))
+        let upper = value(at: Int64(place.rounded(.up)))
         return lower + (place - place.rounded(.down)) * (upper - lower)
     }
 
-    private static func value(
-        at place: Int64, in sorted: [(key: Int64, value: Int64)]
-    ) -> Double {
+    private func value(at place: Int64) -> Double {
         var before: Int64 = 0
-        for (value, count) in sorted {
-            before += count
-            if place < before { return Double(value) }
+        for entry in entries where entry.count > 0 {
+            before += entry.count
+            if place < before { return Double(entry.value) }
         }
         preconditionFailure("a place behind the last case")
     }

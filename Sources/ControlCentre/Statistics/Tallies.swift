@@ -14,11 +14,22 @@ public struct Tallies: Sendable, Hashable {
         distributions[tally, default: Distribution()].add(count, of: value)
     }
 
+    /// Adds cases with known values, and how many there are besides without.
+    public mutating func add(
+        _ known: [Distribution.Entry], missing: Int64, to tally: FigureTally
+    ) {
+        distributions[tally, default: Distribution()].add(known)
+        distributions[tally, default: Distribution()].add(missing, of: nil)
+    }
+
     public mutating func add(_ other: Tallies) {
         for (tally, distribution) in other.distributions {
             distributions[tally, default: Distribution()].add(distribution)
         }
     }
+
+    /// Whether nothing is left of what was counted.
+    public var isEmpty: Bool { distributions.values.allSatisfy(\.isEmpty) }
 
     /// What a measure is of them; nil where there is no number, as a mean of nothing.
     public func number(of measure: Measure) -> Double? {

@@ -39,8 +39,14 @@ extension Database {
         do throws(PostgreSQLError) {
             return try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in
+                let knowledge = Knowledge.standing(
+                    position: upTo, recordedAt: nil, knownAt: .epoch)
+                let last = try LedgerStanding(
+                    try await connection.execute([QuestionFrame.standing(knowledge)])[0],
+                    asOf: nil, now: .epoch)
+                let standing = LedgerStanding(knowledge, last: last)
                 let spans = try LedgerSpan.all(
-                    try await connection.execute([frame.spans(known: upTo)])[0])
+                    try await connection.execute([frame.spans(known: standing)])[0])
                 var changes: [ChangeBehind] = []
                 for leftOut in [false, true] {
                     let results = try await connection.execute(
