@@ -140,11 +140,10 @@ struct LedgerQuery: FigureSource {
         }
         query.filter(counted)
         filter(&query, modes: true)
-        let inner = groups.enumerated().map { ", \(raw($0.element, rows)) AS k\($0.offset)" }
+        let inner = groups.enumerated().map { ", \(key($0.element, rows)) AS k\($0.offset)" }
             .joined()
-        let outer = groups.enumerated().map {
-            ", \(formatted($0.element, "c.k\($0.offset)"))"
-        }.joined()
+        let outer = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+            .joined()
         var value = source.value ?? "NULL::bigint"
         var packed = "NULL::bytea"
         if case .cells = rows, source.value != nil {
@@ -263,29 +262,12 @@ struct LedgerQuery: FigureSource {
         }
     }
 
-    /// A dimension as rows are grouped by it: cheap to compute.
-    private func raw(_ dimension: Dimension, _ rows: Rows) -> String {
+    /// A dimension as rows and cells are grouped by it.
+    private func key(_ dimension: Dimension, _ rows: Rows) -> String {
         if case .cells = rows, dimension == .month { return "l.month::timestamp" }
-        let local = "(l.\(source.first.time) AT TIME ZONE s.zone)"
-        return switch dimension {
-        case .month, .week, .day: "date_trunc('\(dimension.rawValue)', \(local))"
-        case .hourOfDay: "extract(hour FROM \(local))::int"
-        case .weekday: "extract(isodow FROM \(local))::int"
-        case .site: "s.site"
-        case .outcome: "o.outcome"
-        default: "l.\(dimension.rawValue)"
-        }
-    }
-
-    /// The same as text, of few rows.
-    private func formatted(_ dimension: Dimension, _ column: String) -> String {
-        switch dimension {
-        case .month, .week, .day: "to_char(\(column), '\(dimension.calendarFormat)')"
-        case .hourOfDay: "to_char(\(column), 'FM00')"
-        case .weekday: "(ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[\(column)]"
-        case .area, .monitored, .immediate: "\(column)::text"
-        default: column
-        }
+        return dimension.key(
+            time: "l.\(source.first.time)",
+            value: dimension == .outcome ? "o.outcome" : "l.\(dimension.rawValue)")
     }
 }
 
@@ -319,11 +301,10 @@ extension LedgerQuery: JournaledSource {
         }
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
-        let inner = groups.enumerated().map { ", \(raw($0.element, .ledger)) AS k\($0.offset)" }
+        let inner = groups.enumerated().map { ", \(key($0.element, .ledger)) AS k\($0.offset)" }
             .joined()
-        let outer = groups.enumerated().map {
-            ", \(formatted($0.element, "c.k\($0.offset)"))"
-        }.joined()
+        let outer = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+            .joined()
         // A matter counts differently also when one of its interventions changes, and they by it.
         let (subject, related) =
             source.hasCancelled

@@ -58,7 +58,10 @@ public struct Distribution: Sendable, Hashable {
     }
 
     /// How many cases have that value.
-    public func count(of value: Int64) -> Int64 { counts[value] ?? 0 }
+    public func count(of value: Int64) -> Int64 {
+        let place = place(of: value)
+        return place < entries.count && entries[place].value == value ? entries[place].count : 0
+    }
 
     public mutating func add(_ other: Distribution) {
         missing += other.missing
