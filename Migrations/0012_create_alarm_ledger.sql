@@ -478,7 +478,7 @@ END;
 REVOKE EXECUTE ON FUNCTION count_detections(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION count_detections(timestamptz) TO leitstand;
 
--- The instants at which both begin, and the positions of all three, by the runs of the ledger.
+-- The instants at which both begin, by the runs of the ledger.
 CREATE FUNCTION sum_alarm_firsts(run integer, after_position bigint, to_position bigint)
 RETURNS SETOF ledger_firsts
 LANGUAGE sql STABLE
@@ -499,17 +499,172 @@ BEGIN ATOMIC
     GROUP BY l.site;
 END;
 
-CREATE FUNCTION sum_refusal_firsts(run integer, after_position bigint, to_position bigint)
-RETURNS SETOF ledger_firsts
+INSERT INTO ledger_sums (summed_by, cells, ledger) VALUES
+    ('sum_alarm_firsts', 'ledger_firsts', 'alarm_ledger'),
+    ('sum_detection_firsts', 'ledger_firsts', 'detection_ledger');
+
+-- Sums by month, as those of matters: each cube has the dimensions of its name beside the base's.
+
+CREATE TABLE alarm_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube IN ('base', 'pattern', 'area', 'camera', 'dismissal')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    late boolean NOT NULL,
+    verdict text NOT NULL,
+    in_incident boolean NOT NULL,
+    dispatched boolean NOT NULL,
+    arrived boolean NOT NULL,
+    pattern text,
+    model text,
+    rule integer,
+    area uuid,
+    monitored boolean,
+    camera uuid,
+    dismissal_reason text,
+    amount bigint NOT NULL
+);
+GRANT SELECT ON alarm_cells TO leitstand;
+CREATE INDEX alarm_cells_by_month ON alarm_cells (site, cube, run, month);
+
+CREATE TABLE detection_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube IN ('base', 'pattern', 'area', 'camera')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    late boolean NOT NULL,
+    confidence_decile smallint NOT NULL,
+    pattern text,
+    model text,
+    rule integer,
+    area uuid,
+    monitored boolean,
+    camera uuid,
+    amount bigint NOT NULL
+);
+GRANT SELECT ON detection_cells TO leitstand;
+CREATE INDEX detection_cells_by_month ON detection_cells (site, cube, run, month);
+
+-- Matters by whether the analysis saw them.
+CREATE TABLE assessment_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube IN ('base', 'pattern', 'area')),
+    run integer NOT NULL,
+    month date NOT NULL,
+    operating_mode text NOT NULL,
+    retracted boolean NOT NULL,
+    assessment text NOT NULL,
+    assessment_reason text,
+    pattern text,
+    model text,
+    rule integer,
+    area uuid,
+    monitored boolean,
+    amount bigint NOT NULL
+);
+GRANT SELECT ON assessment_cells TO leitstand;
+CREATE INDEX assessment_cells_by_month ON assessment_cells (site, cube, run, month);
+
+CREATE TABLE refusal_cells (
+    site text NOT NULL,
+    cube text NOT NULL CHECK (cube = 'base'),
+    run integer NOT NULL,
+    month date NOT NULL,
+    reason text NOT NULL,
+    amount bigint NOT NULL
+);
+GRANT SELECT ON refusal_cells TO leitstand;
+CREATE INDEX refusal_cells_by_month ON refusal_cells (site, cube, run, month);
+
+CREATE FUNCTION sum_alarms(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF alarm_cells
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT l.site, run, 'refusal', min(l.received_in)
-    FROM refusal_ledger l
-    WHERE l.position > after_position AND l.position <= to_position
-    GROUP BY l.site;
+    SELECT r.site,
+        CASE
+            WHEN grouping(r.dismissal_reason) = 0 THEN 'dismissal'
+            WHEN grouping(r.pattern) = 0 THEN 'pattern'
+            WHEN grouping(r.area) = 0 THEN 'area'
+            WHEN grouping(r.camera) = 0 THEN 'camera'
+            ELSE 'base'
+        END,
+        run, r.month, r.operating_mode, r.late, r.verdict, r.in_incident, r.dispatched,
+        r.arrived, r.pattern, r.model, r.rule, r.area, r.monitored, r.camera, r.dismissal_reason,
+        sum(r.amount)
+    FROM (
+        SELECT l.*, local_month(l.raised_in, s.time_zone) AS month
+        FROM alarm_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.operating_mode, r.late, r.verdict, r.in_incident, r.dispatched,
+        r.arrived,
+        GROUPING SETS (
+            (), (r.pattern, r.model, r.rule), (r.area, r.monitored), (r.camera),
+            (r.dismissal_reason, r.pattern))
+    HAVING sum(r.amount) <> 0;
+END;
+
+CREATE FUNCTION sum_detections(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF detection_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT r.site,
+        CASE
+            WHEN grouping(r.pattern) = 0 THEN 'pattern'
+            WHEN grouping(r.area) = 0 THEN 'area'
+            WHEN grouping(r.camera) = 0 THEN 'camera'
+            ELSE 'base'
+        END,
+        run, r.month, r.operating_mode, r.late, r.confidence_decile, r.pattern, r.model, r.rule,
+        r.area, r.monitored, r.camera, sum(r.amount)::bigint
+    FROM (
+        SELECT l.*, local_month(l.occurred_in, s.time_zone) AS month
+        FROM detection_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.operating_mode, r.late, r.confidence_decile,
+        GROUPING SETS ((), (r.pattern, r.model, r.rule), (r.area, r.monitored), (r.camera));
+END;
+
+CREATE FUNCTION sum_assessments(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF assessment_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT r.site,
+        CASE
+            WHEN grouping(r.pattern) = 0 THEN 'pattern'
+            WHEN grouping(r.area) = 0 THEN 'area'
+            ELSE 'base'
+        END,
+        run, r.month, r.operating_mode, r.retracted, r.assessment, r.assessment_reason,
+        r.pattern, r.model, r.rule, r.area, r.monitored, sum(r.amount)
+    FROM (
+        SELECT l.*, local_month(l.occurred_in, s.time_zone) AS month
+        FROM incident_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.operating_mode, r.retracted, r.assessment, r.assessment_reason,
+        GROUPING SETS ((), (r.pattern, r.model, r.rule), (r.area, r.monitored))
+    HAVING sum(r.amount) <> 0;
+END;
+
+CREATE FUNCTION sum_refusals(run integer, after_position bigint, to_position bigint)
+RETURNS SETOF refusal_cells
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT r.site, 'base', run, r.month, r.reason, sum(r.amount)::bigint
+    FROM (
+        SELECT l.*, local_month(l.received_in, s.time_zone) AS month
+        FROM refusal_ledger l JOIN sites s ON s.id = l.site
+        WHERE l.position > after_position AND l.position <= to_position
+    ) r
+    GROUP BY r.site, r.month, r.reason;
 END;
 
 INSERT INTO ledger_sums (summed_by, cells, ledger) VALUES
-    ('sum_alarm_firsts', 'ledger_firsts', 'alarm_ledger'),
-    ('sum_detection_firsts', 'ledger_firsts', 'detection_ledger'),
-    ('sum_refusal_firsts', 'ledger_firsts', 'refusal_ledger');
+    ('sum_alarms', 'alarm_cells', 'alarm_ledger'),
+    ('sum_detections', 'detection_cells', 'detection_ledger'),
+    ('sum_assessments', 'assessment_cells', 'incident_ledger'),
+    ('sum_refusals', 'refusal_cells', 'refusal_ledger');

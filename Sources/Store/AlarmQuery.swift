@@ -11,37 +11,7 @@ struct AlarmQuery: FigureSource {
 
     init(_ question: StatisticsQuestion) { self.question = question }
 
-    private enum Ledger {
-        case alarms
-        case detections
-        case matters
-
-        var table: String {
-            switch self {
-            case .alarms: "alarm_ledger"
-            case .detections: "detection_ledger"
-            case .matters: "incident_ledger"
-            }
-        }
-
-        /// The clock by which it counts.
-        var time: String {
-            switch self {
-            case .alarms: "raised_in"
-            case .detections, .matters: "occurred_in"
-            }
-        }
-
-        /// The value that a row has of a dimension; NULL where it has none.
-        func value(of dimension: Dimension) -> String {
-            switch (self, dimension) {
-            case (.detections, .dismissalReason): "NULL::text"
-            default: "l.\(dimension.rawValue)"
-            }
-        }
-    }
-
-    // MARK: Since when
+    private var isQuality: Bool { question.metric == .detectionQuality }
 
     var firsts: [LedgerFirst] { [.alarm, .detection] }
 
@@ -50,158 +20,170 @@ struct AlarmQuery: FigureSource {
     func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
     {
-        let isQuality = question.metric == .detectionQuality
-        let alarms = Sum(
-            ledger: .alarms, condition: nil,
-            columns: ["verdict", "in_incident", "dispatched", "arrived"],
-            tallies: isQuality
-                ? "(c.verdict_tally, true)"
-                : """
-                ('alarms', true), (c.verdict_tally, true), ('with_incident', c.in_incident),
-                    ('dispatched', c.dispatched), ('arrived', c.arrived)
-                """)
-        let detections = Sum(
-            ledger: .detections, condition: nil, columns: isQuality ? ["confidence_decile"] : [],
-            tallies: "('detections', true)", value: isQuality ? "c.confidence_decile" : nil)
-        let matters = Sum(
-            ledger: .matters, condition: "NOT l.retracted",
-            columns: ["assessment", "assessment_reason"],
-            tallies: """
-                (c.assessment, true),
-                    ('not_assessable_' || c.assessment_reason, c.assessment = 'not_assessable')
-                """)
-        return (isQuality ? [alarms, detections, matters] : [alarms, detections]).map {
-            statement($0, of: spans, by: groups, known: known)
+        sums.flatMap { sum in
+            sum.ledger.table.statements(of: spans, asked: asked(of: sum.ledger, by: groups)) {
+                reading, stretches in
+                count(sum, reading, of: stretches, by: groups, known)
+            }
         }
     }
 
     /// How the rows of a ledger become tallies.
     private struct Sum {
-        let ledger: Ledger
-        let condition: String?
+        let ledger: AnalysisLedger
+        /// Which rows count.
+        var condition = "true"
         /// By which, beside the groups, the rows are summed up.
         let columns: [String]
         /// Of the sums `c`: tallies, each with whether it counts.
         let tallies: String
         /// What of them is a value.
-        var value: String?
+        var value = "NULL"
     }
 
-    private func statement(
-        _ sum: Sum, of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding
+    private var sums: [Sum] {
+        let verdict = "(CASE c.verdict WHEN 'none' THEN 'unjudged' ELSE c.verdict END, true)"
+        guard isQuality else {
+            return [
+                Sum(
+                    ledger: .alarms, columns: ["verdict", "in_incident", "dispatched", "arrived"],
+                    tallies: """
+                        ('alarms', true), \(verdict), ('with_incident', c.in_incident),
+                            ('dispatched', c.dispatched), ('arrived', c.arrived)
+                        """),
+                Sum(ledger: .detections, columns: [], tallies: "('detections', true)"),
+            ]
+        }
+        return [
+            Sum(ledger: .alarms, columns: ["verdict"], tallies: verdict),
+            Sum(
+                ledger: .detections, columns: ["confidence_decile"],
+                tallies: "('detections', true)", value: "c.confidence_decile"),
+            Sum(
+                ledger: .matters, condition: "NOT l.retracted",
+                columns: ["assessment", "assessment_reason"],
+                tallies: """
+                    (c.assessment, true),
+                        ('not_assessable_' || c.assessment_reason, c.assessment = 'not_assessable')
+                    """),
+        ]
+    }
+
+    private func count(
+        _ sum: Sum, _ reading: LedgerTable.Reading, of stretches: [LedgerStretch],
+        by groups: [Dimension], _ known: LedgerStanding
     ) -> Statement {
         var query = Query()
-        let from = self.from(sum.ledger, spans, in: &query)
-        if let condition = sum.condition { query.filter(condition) }
+        let from = sum.ledger.table.bind(reading, of: stretches, known: known, in: &query)
+        query.filter(sum.condition)
         filter(sum.ledger, &query, modes: true)
-        query.filter(query.bindKnown(known))
-        let keys = groups.enumerated().map { place, group in
-            ", \(group.key(time: "l.\(sum.ledger.time)", value: sum.ledger.value(of: group))) AS k\(place)"
-        }
-        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+        let keys = keys(of: sum.ledger, reading, by: groups)
+        let texts = texts(by: groups)
         let columns = sum.columns.map { ", l.\($0)" }.joined()
-        let verdict =
-            sum.columns.contains("verdict")
-            ? ", CASE l.verdict WHEN 'none' THEN 'unjudged' ELSE l.verdict END AS verdict_tally"
-            : ""
-        let places = 1...(1 + groups.count + sum.columns.count + (verdict.isEmpty ? 0 : 1))
+        let places = (1...1 + groups.count + sum.columns.count).map(String.init)
         return Statement(
             """
-            SELECT c.part\(texts.joined()), t.tally, \(sum.value ?? "NULL")::bigint,
-                sum(c.count)::bigint, NULL::bytea
+            SELECT p.part\(texts), t.tally, \(sum.value)::bigint, c.count, NULL::bytea
             FROM (
-                SELECT s.part\(keys.joined())\(columns)\(verdict), sum(l.amount) AS count
+                SELECT s.parts\(keys)\(columns), sum(l.amount)::bigint AS count
                 FROM \(from)
                 \(query.whereClause)
-                GROUP BY \(places.map(String.init).joined(separator: ", "))
-                HAVING sum(l.amount) <> 0
+                GROUP BY \(places.joined(separator: ", "))
             ) c
             CROSS JOIN LATERAL (VALUES \(sum.tallies)) t (tally, counts)
-            WHERE t.counts AND t.tally IS NOT NULL
-            GROUP BY \((1...groups.count + 3).map(String.init).joined(separator: ", "))
+            \(question.rowsOfParts) AND t.counts AND t.tally IS NOT NULL
             """, parameters: query.parameters)
     }
 
     // MARK: What is left out
 
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
-        question.metric == .detectionQuality
-            ? [
-                otherAlarms(spans, known: known), refusals(spans, known: known),
-                retracted(spans, known: known),
-            ] : [otherAlarms(spans, known: known), refusals(spans, known: known)]
+        var statements = AnalysisLedger.alarms.table.statements(
+            of: spans, asked: asked(of: .alarms, by: [])
+        ) { otherAlarms($0, of: $1, known) }
+        statements += AnalysisLedger.refusals.table.statements(of: spans, asked: []) {
+            refusals($0, of: $1, known)
+        }
+        guard isQuality else { return statements }
+        return statements
+            + AnalysisLedger.matters.table.statements(of: spans, asked: asked(of: .matters, by: []))
+        { retracted($0, of: $1, known) }
     }
 
     /// Alarms of other modes; of precision also those that nobody has judged.
-    private func otherAlarms(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
+    private func otherAlarms(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
+    ) -> Statement {
         var query = Query()
-        let from = self.from(.alarms, spans, in: &query)
+        let from = AnalysisLedger.alarms.table.bind(
+            reading, of: stretches, known: known, in: &query)
         filter(.alarms, &query, modes: false)
-        var isOtherMode = "false"
-        if let modes = question.operatingModes {
-            isOtherMode = "l.operating_mode <> ALL (\(query.bind(.texts(modes))))"
-        }
-        let isUnjudged =
-            question.metric == .detectionQuality ? "l.verdict = 'none'" : "false"
+        let isOtherMode = isOtherMode(in: &query)
         query.filter("(\(isOtherMode) OR \(isUnjudged))")
-        query.filter(query.bindKnown(known))
-        return Statement(
-            """
-            SELECT s.part,
-                CASE WHEN \(isOtherMode) THEN NULL
-                    ELSE '\(LeftOutReason.unjudged.rawValue)' END,
-                l.operating_mode, sum(l.amount)::bigint
-            FROM \(from)
-            \(query.whereClause)
-            GROUP BY 1, 2, 3
-            HAVING sum(l.amount) <> 0
-            """, parameters: query.parameters)
+        return leftOut(
+            "CASE WHEN \(isOtherMode) THEN NULL ELSE '\(LeftOutReason.unjudged.rawValue)' END",
+            mode: "l.operating_mode", from, query)
     }
 
     /// Of the sites and the time, by receipt: what was refused has no camera or pattern to filter by.
-    private func refusals(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
+    private func refusals(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
+    ) -> Statement {
         var query = Query()
-        let from = """
-            \(query.bind(spans)) JOIN refusal_ledger l ON l.site = s.site
-                AND l.received_in >= s.lower AND l.received_in < s.upper
-            """
-        query.filter(query.bindKnown(known))
-        return Statement(
-            """
-            SELECT s.part, '\(LeftOutReason.refused.rawValue)', NULL::text, sum(l.amount)::bigint
-            FROM \(from)
-            \(query.whereClause)
-            GROUP BY 1
-            """, parameters: query.parameters)
+        let from = AnalysisLedger.refusals.table.bind(
+            reading, of: stretches, known: known, in: &query)
+        return leftOut("'\(LeftOutReason.refused.rawValue)'", mode: "NULL::text", from, query)
     }
 
-    private func retracted(_ spans: [LedgerSpan], known: LedgerStanding) -> Statement {
+    private func retracted(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
+    ) -> Statement {
         var query = Query()
-        let from = self.from(.matters, spans, in: &query)
+        let from = AnalysisLedger.matters.table.bind(
+            reading, of: stretches, known: known, in: &query)
         query.filter("l.retracted")
         filter(.matters, &query, modes: true)
-        query.filter(query.bindKnown(known))
-        return Statement(
+        return leftOut("'\(LeftOutReason.retracted.rawValue)'", mode: "NULL::text", from, query)
+    }
+
+    private func leftOut(_ reason: String, mode: String, _ from: String, _ query: Query)
+        -> Statement
+    {
+        Statement(
             """
-            SELECT s.part, '\(LeftOutReason.retracted.rawValue)', NULL::text,
-                sum(l.amount)::bigint
-            FROM \(from)
-            \(query.whereClause)
-            GROUP BY 1
-            HAVING sum(l.amount) <> 0
+            SELECT p.part, c.reason, c.operating_mode, c.count
+            FROM (
+                SELECT s.parts, \(reason) AS reason, \(mode) AS operating_mode,
+                    sum(l.amount)::bigint AS count
+                FROM \(from)
+                \(query.whereClause)
+                GROUP BY 1, 2, 3
+            ) c
+            \(question.rowsOfParts)
             """, parameters: query.parameters)
     }
 
-    // MARK: Rows
+    // MARK: Dimensions
 
-    private func from(_ ledger: Ledger, _ spans: [LedgerSpan], in query: inout Query) -> String {
-        """
-        \(query.bind(spans)) JOIN \(ledger.table) l ON l.site = s.site
-            AND l.\(ledger.time) >= s.lower AND l.\(ledger.time) < s.upper
-        """
+    /// What is asked of a ledger: of a dimension that its rows do not have, all have no value.
+    private func asked(of ledger: AnalysisLedger, by groups: [Dimension]) -> Set<Dimension> {
+        Set(groups).union(question.filters.map(\.dimension)).subtracting(ledger.absent)
     }
 
-    private func filter(_ ledger: Ledger, _ query: inout Query, modes: Bool) {
+    private func keys(
+        of ledger: AnalysisLedger, _ reading: LedgerTable.Reading, by groups: [Dimension]
+    ) -> String {
+        groups.enumerated().map { place, group in
+            let key = ledger.table.key(of: group, reading, value: ledger.value(of: group))
+            return ", \(key) AS k\(place)"
+        }.joined()
+    }
+
+    private func texts(by groups: [Dimension]) -> String {
+        groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
+    }
+
+    private func filter(_ ledger: AnalysisLedger, _ query: inout Query, modes: Bool) {
         if modes, let modes = question.operatingModes {
             query.filter("l.operating_mode = ANY (\(query.bind(.texts(modes))))")
         }
@@ -211,82 +193,59 @@ struct AlarmQuery: FigureSource {
             query.filter("\(value) = ANY (\(query.bind(.texts(values))))")
         }
     }
+
+    /// What holds for rows of other modes than those asked for.
+    private func isOtherMode(in query: inout Query) -> String {
+        guard let modes = question.operatingModes else { return "false" }
+        return "l.operating_mode <> ALL (\(query.bind(.texts(modes))))"
+    }
+
+    /// What holds for alarms that precision leaves out.
+    private var isUnjudged: String { isQuality ? "l.verdict = 'none'" : "false" }
 }
+
+// MARK: The journal behind it
 
 extension AlarmQuery: JournaledSource {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
     ) -> [Statement] {
-        let isQuality = question.metric == .detectionQuality
-        let ledgers: [Ledger] =
-            isQuality ? [.alarms, .detections, .matters] : [.alarms, .detections]
-        return ledgers.map { ledger in
+        let groups = leftOut ? [] : groups
+        return sums.compactMap { sum in
+            let ledger = sum.ledger
             var query = Query()
-            let groups = leftOut ? [] : groups
-            let from = self.from(ledger, spans, in: &query)
+            let from =
+                "\(query.bind(spans)) JOIN \(ledger.table.rows) l ON \(ledger.table.isWithin)"
+            guard let condition = leftOut ? isLeftOut(ledger, in: &query) : sum.condition else {
+                return nil
+            }
+            query.filter(condition)
             filter(ledger, &query, modes: !leftOut)
             query.filter("p.position > \(query.bind(.int64(after)))")
             query.filter("p.position <= \(query.bind(.int64(upTo)))")
-            let keys = groups.enumerated().map { place, group in
-                ", \(group.key(time: "l.\(ledger.time)", value: ledger.value(of: group))) AS k\(place)"
-            }
-            let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
-            let (subject, behind) =
-                switch ledger {
-                case .alarms:
-                    // An alarm counts otherwise also when its matter or a unit sent to it changes.
-                    (
-                        "l.alarm",
-                        """
-                        (j.subject = c.subject
-                            OR split_part(j.event, '.', 1) IN ('incident', 'intervention'))
-                        """
-                    )
-                case .detections: ("NULL", "split_part(j.event, '.', 1) = 'detections'")
-                case .matters: ("l.incident", "j.subject = c.subject")
-                }
             return Statement(
                 """
-                SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
+                SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
                 FROM (
-                    SELECT s.part\(keys.joined()), p.position, l.change, l.site,
-                        (\(subject))::text AS subject
+                    SELECT s.part\(keys(of: ledger, .rows, by: groups)), p.position, l.change,
+                        l.\(ledger.subject) AS subject
                     FROM \(from) JOIN positions p ON p.change = l.change
                     \(query.whereClause)
                 ) c
-                JOIN journal j ON j.change = c.change AND j.site = c.site AND \(behind)
+                JOIN journal j ON j.change = c.change
+                    AND (j.subject = c.subject::text OR j.subject IN (\(ledger.related)))
                 ORDER BY c.position, j.event, j.subject
                 LIMIT \(ChangeBehind.rowsMax)
                 """, parameters: query.parameters)
         }
     }
-}
 
-extension Dimension {
-    /// SQL of what rows are grouped by: cheap to compute.
-    ///
-    /// - Parameters:
-    ///   - time: the clock by which a row counts.
-    ///   - value: the row's value of a dimension that is not of the clock.
-    func key(time: String, value: String) -> String {
-        let local = "(\(time) AT TIME ZONE s.zone)"
-        return switch self {
-        case .month, .week, .day: "date_trunc('\(rawValue)', \(local))"
-        case .hourOfDay: "extract(hour FROM \(local))::int"
-        case .weekday: "extract(isodow FROM \(local))::int"
-        case .site: "s.site"
-        default: value
-        }
-    }
-
-    /// SQL of the same as text, of few rows.
-    func text(of key: String) -> String {
-        switch self {
-        case .month, .week, .day: "to_char(\(key), '\(calendarFormat)')"
-        case .hourOfDay: "to_char(\(key), 'FM00')"
-        case .weekday: "(ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'])[\(key)]"
-        case .area, .camera, .monitored, .immediate, .rule, .late: "(\(key))::text"
-        default: key
+    /// What holds for the rows of a ledger that an answer leaves out; nil: it leaves none out.
+    private func isLeftOut(_ ledger: AnalysisLedger, in query: inout Query) -> String? {
+        switch ledger {
+        case .alarms: "(\(isOtherMode(in: &query)) OR \(isUnjudged))"
+        case .matters: "l.retracted"
+        case .detections, .refusals: nil
         }
     }
 }

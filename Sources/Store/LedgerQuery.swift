@@ -3,9 +3,8 @@ import PostgreSQL
 
 /// What a question asks of the ledger, as SQL.
 ///
-/// Whole months are read as the cells of runs and the rows behind the last run; what the cells do
-/// not tell, and the rest of a month, row by row. Names of tables, columns and closed lists stand in
-/// the text; what a client sent is always a parameter.
+/// Names of tables, columns and closed lists stand in the text; what a client sent is always a
+/// parameter.
 struct LedgerQuery: FigureSource {
     private let question: StatisticsQuestion
     private let source: Source
@@ -22,16 +21,11 @@ struct LedgerQuery: FigureSource {
         /// Whether an intervention can be called off.
         var hasCancelled: Bool
         var cells: String
-        /// The cubes of the cells from the smallest on, and what each tells.
         var cubes: [(name: String, dimensions: Set<Dimension>)]
-    }
 
-    /// From where figures are read.
-    private enum Rows {
-        case cells(cube: String)
-        /// What no run covers yet, of whole months.
-        case pending
-        case ledger
+        var table: LedgerTable {
+            LedgerTable(rows: first.table, time: first.time, cells: cells, cubes: cubes)
+        }
     }
 
     private static let base: Set<Dimension> = [.month, .site, .operatingMode]
@@ -104,28 +98,16 @@ struct LedgerQuery: FigureSource {
         reading(spans, by: []) { rows, stretches in leftOut(rows, of: stretches, known) }
     }
 
-    /// What `statement` makes of each kind of rows that the figures are to be read from.
     private func reading(
         _ spans: [LedgerSpan], by groups: [Dimension],
-        _ statement: (Rows, [LedgerStretch]) -> Statement
+        _ statement: (LedgerTable.Reading, [LedgerStretch]) -> Statement
     ) -> [Statement] {
         let asked = Set(groups).union(question.filters.map(\.dimension))
-        guard let cube = source.cubes.first(where: { asked.isSubset(of: $0.dimensions) }) else {
-            return [statement(.ledger, LedgerStretch.all(of: spans))]
-        }
-        let months = LedgerStretch.wholeMonths(of: spans)
-        let fringes = LedgerStretch.fringes(of: spans)
-        var statements: [Statement] = []
-        if !months.isEmpty {
-            statements.append(statement(.cells(cube: cube.name), months))
-            statements.append(statement(.pending, months))
-        }
-        if !fringes.isEmpty { statements.append(statement(.ledger, fringes)) }
-        return statements
+        return source.table.statements(of: spans, asked: asked, statement)
     }
 
     private func count(
-        _ rows: Rows, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ rows: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
         _ known: LedgerStanding
     ) -> Statement {
         var query = Query()
@@ -140,10 +122,11 @@ struct LedgerQuery: FigureSource {
         }
         query.filter(counted)
         filter(&query, modes: true)
-        let inner = groups.enumerated().map { ", \(key($0.element, rows)) AS k\($0.offset)" }
+        let inner = groups.enumerated().map { ", \(key(of: $0.element, rows)) AS k\($0.offset)" }
             .joined()
-        let outer = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
-            .joined()
+        let outer = groups.enumerated().map {
+            ", \($0.element.text(of: "c.k\($0.offset)"))"
+        }.joined()
         var value = source.value ?? "NULL::bigint"
         var packed = "NULL::bytea"
         if case .cells = rows, source.value != nil {
@@ -160,11 +143,13 @@ struct LedgerQuery: FigureSource {
                 \(query.whereClause)
                 GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
             ) c
-            \(parts)
+            \(question.rowsOfParts)
             """, parameters: query.parameters)
     }
 
-    private func leftOut(_ rows: Rows, of stretches: [LedgerStretch], _ known: LedgerStanding)
+    private func leftOut(
+        _ rows: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
+    )
         -> Statement
     {
         var query = Query()
@@ -192,7 +177,7 @@ struct LedgerQuery: FigureSource {
                 \(query.whereClause)
                 GROUP BY 1, 2, 3
             ) c
-            \(parts)
+            \(question.rowsOfParts)
             """, parameters: query.parameters)
     }
 
@@ -201,49 +186,16 @@ struct LedgerQuery: FigureSource {
         source.hasCancelled ? "NOT l.retracted AND NOT l.cancelled" : "NOT l.retracted"
     }
 
-    /// A row for each part that a stretch belongs to.
-    private var parts: String {
-        """
-        CROSS JOIN generate_series(0, \(question.comparisons.count)) p (part)
-        WHERE (c.parts >> p.part) & 1 = 1
-        """
-    }
-
     // MARK: Rows
 
     /// The rows or cells `l` of the stretches `s`.
     private func bind(
-        _ rows: Rows, of stretches: [LedgerStretch], _ known: LedgerStanding,
+        _ rows: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding,
         in query: inout Query
     ) -> String {
         query.filter(source.condition)
-        switch rows {
-        case .cells(let cube):
-            return """
-                \(query.bindMonths(stretches))
-                CROSS JOIN unnest(\(query.bind(.text(known.runs)))::text::integer[]) r (run)
-                JOIN \(source.cells) l ON l.site = s.site AND l.cube = '\(cube)' AND l.run = r.run
-                    AND l.month >= s.first_month AND l.month < s.end_month
-                """
-        case .pending:
-            query.filter(source.rowCondition)
-            return """
-                \(query.bind(stretches))
-                JOIN \(query.bindPending(source.first.table, known)) l ON \(joinCondition)
-                """
-        case .ledger:
-            query.filter(source.rowCondition)
-            query.filter(query.bindKnown(known))
-            return """
-                \(query.bind(stretches)) JOIN \(source.first.table) l ON \(joinCondition)
-                """
-        }
-    }
-
-    private var joinCondition: String {
-        """
-        l.site = s.site AND l.\(source.first.time) >= s.lower AND l.\(source.first.time) < s.upper
-        """
+        if case .cells = rows {} else { query.filter(source.rowCondition) }
+        return source.table.bind(rows, of: stretches, known: known, in: &query)
     }
 
     private func filter(_ query: inout Query, modes: Bool) {
@@ -262,11 +214,9 @@ struct LedgerQuery: FigureSource {
         }
     }
 
-    /// A dimension as rows and cells are grouped by it.
-    private func key(_ dimension: Dimension, _ rows: Rows) -> String {
-        if case .cells = rows, dimension == .month { return "l.month::timestamp" }
-        return dimension.key(
-            time: "l.\(source.first.time)",
+    private func key(of dimension: Dimension, _ rows: LedgerTable.Reading) -> String {
+        source.table.key(
+            of: dimension, rows,
             value: dimension == .outcome ? "o.outcome" : "l.\(dimension.rawValue)")
     }
 }
@@ -277,7 +227,7 @@ extension LedgerQuery: JournaledSource {
     ) -> [Statement] {
         var query = Query()
         let groups = leftOut ? [] : groups
-        var from = "\(query.bind(spans)) JOIN \(source.first.table) l ON \(joinCondition)"
+        var from = "\(query.bind(spans)) JOIN \(source.first.table) l ON \(source.table.isWithin)"
         if groups.contains(.outcome) {
             from += """
 
@@ -301,10 +251,11 @@ extension LedgerQuery: JournaledSource {
         }
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
-        let inner = groups.enumerated().map { ", \(key($0.element, .ledger)) AS k\($0.offset)" }
+        let inner = groups.enumerated().map { ", \(key(of: $0.element, .rows)) AS k\($0.offset)" }
             .joined()
-        let outer = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
-            .joined()
+        let outer = groups.enumerated().map {
+            ", \($0.element.text(of: "c.k\($0.offset)"))"
+        }.joined()
         // A matter counts differently also when one of its interventions changes, and they by it.
         let (subject, related) =
             source.hasCancelled

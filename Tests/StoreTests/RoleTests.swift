@@ -10,6 +10,7 @@ import Testing
         "camera_periods", "area_periods", "pattern_periods", "reports", "report_keys",
         "report_releases", "ledger_runs", "ledger_sums", "ledger_firsts", "incident_cells",
         "incident_arrival_cells", "intervention_cells", "intervention_arrival_cells",
+        "alarm_cells", "detection_cells", "assessment_cells", "refusal_cells",
     ]
 
     @Test(arguments: recorded)
