@@ -547,37 +547,6 @@ import Testing
         }
     }
 
-    @Test(.timeLimit(.minutes(1)))
-    func `keeps nobody waiting who changes an area that it refers to`() async throws {
-        try await withSite { scene in
-            try await scene.database.session { connection, _ in
-                // As an import does from its first piece to its end.
-                try await connection.execute([
-                    Database.begin, Database.nextChange,
-                    Statement(
-                        """
-                        INSERT INTO incidents (site, id, category, occurred_at, recognised_at,
-                            source, area, operating_mode, created_at)
-                        VALUES ($1, gen_random_uuid(), 'criminal_offence', now(), now(),
-                            'observer', $2, 'production', now())
-                        """, .text(scene.site.id), .uuid(scene.site.area)),
-                ])
-
-                var change = AreaChange()
-                change.monitored = false
-                let asked = change
-                let outcome = try await scene.instance.run { database in
-                    try await database.changeArea(
-                        scene.site.area, only: nil, if: .any, to: asked,
-                        by: DemonstrationSite.author, at: .now())
-                }
-
-                _ = try outcome.stored()
-                try await connection.execute(Statement("ROLLBACK"))
-            }
-        }
-    }
-
     @Test func `leaves rows that the server's role cannot change`() async throws {
         try await withSite { scene in
             _ = try await scene.report(Self.history)
