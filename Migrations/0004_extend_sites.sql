@@ -391,9 +391,10 @@ BEGIN
         -- Retention leaves these.
         OR EXISTS (SELECT FROM alarms a WHERE a.site = time_zone_is_fixed.site)
         OR EXISTS (SELECT FROM incidents i WHERE i.site = time_zone_is_fixed.site)
-        -- What cameras were meant to do then was read from schedules in this zone.
+        -- What cameras were meant to do was read from schedules in this zone.
         OR EXISTS (
             SELECT FROM analysis_intervals i WHERE i.site = time_zone_is_fixed.site)
+        OR EXISTS (SELECT FROM coverage_ledger l WHERE l.site = time_zone_is_fixed.site)
         -- One that is under way sees by itself that the zone has changed.
         OR EXISTS (SELECT FROM imports i WHERE i.site = time_zone_is_fixed.site);
 END

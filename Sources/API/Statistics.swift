@@ -110,8 +110,8 @@ extension QueryReader {
     /// - Parameter now: what lies after it cannot be known yet.
     mutating func question(of metric: Metric, at now: Timestamp) -> StatisticsQuestion? {
         let definition = MetricDefinition.current(of: metric)
-        let from = bound("from")
-        let to = bound("to")
+        let from = bound("from", of: metric)
+        let to = bound("to", of: metric)
         let groups = groups(of: definition)
         var filters: [(dimension: Dimension, values: [String])] = []
         for dimension in definition.filters where dimension != .site {
@@ -183,8 +183,8 @@ extension QueryReader {
         return groups
     }
 
-    /// A date, or an instant on a quarter of an hour; both are required.
-    private mutating func bound(_ name: String) -> PeriodBound? {
+    /// A date, or an instant on a step of the metric; both are required.
+    private mutating func bound(_ name: String, of metric: Metric) -> PeriodBound? {
         let expected = "a date of the years 1970 to 2199, or an RFC 3339 time with offset"
         guard text(name) != nil else {
             refuse(name, code: "missing", "must be \(expected)")
@@ -198,9 +198,10 @@ extension QueryReader {
             return .instant(instant)
         }
         if case .instant(let instant) = bound,
-            instant.microsecondsSinceEpoch % 900_000_000 != 0
+            instant.microsecondsSinceEpoch % (metric.stepSeconds * 1_000_000) != 0
         {
-            refuse(name, code: "invalid", "must be on a quarter of an hour, by which is counted")
+            let step = metric.stepSeconds == 3_600 ? "an hour" : "a quarter of an hour"
+            refuse(name, code: "invalid", "must be on \(step), by which is counted")
             return nil
         }
         return bound
@@ -313,6 +314,7 @@ extension StatisticsAnswer.Part {
                     writer.member("local_from", span.localFrom)
                     writer.member("local_to", span.localTo)
                     writer.member("recorded_since", span.recordedSince.rfc3339)
+                    writer.member("recorded_until", span.recordedUntil?.rfc3339)
                     writer.member("automatic_since", span.automaticSince?.rfc3339)
                 }
             }

@@ -41,6 +41,9 @@ static const unsigned char migration_0011[] = {
 static const unsigned char migration_0012[] = {
 #embed "../../Migrations/0012_create_alarm_ledger.sql"
 };
+static const unsigned char migration_0013[] = {
+#embed "../../Migrations/0013_create_coverage_ledger.sql"
+};
 static const unsigned char migration_0014[] = {
 #embed "../../Migrations/0014_create_reports.sql"
 };
@@ -59,6 +62,7 @@ static const struct embedded_file files[] = {
     {"0010_create_imports.sql", migration_0010, sizeof migration_0010},
     {"0011_create_ledger.sql", migration_0011, sizeof migration_0011},
     {"0012_create_alarm_ledger.sql", migration_0012, sizeof migration_0012},
+    {"0013_create_coverage_ledger.sql", migration_0013, sizeof migration_0013},
     {"0014_create_reports.sql", migration_0014, sizeof migration_0014},
 };
 

@@ -227,7 +227,7 @@ struct AnswerAssembly {
                 RecordingState(
                     from: stretch.0, to: stretch.1,
                     since: isAutomatic ? span.automaticSince : span.recordedSince,
-                    until: until))
+                    until: span.recordedUntil ?? until))
         }
         return RecordingState(states) ?? .notRecorded
     }

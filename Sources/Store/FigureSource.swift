@@ -6,6 +6,13 @@ protocol FigureSource {
     /// The kinds of fact the first of which begins the recording of the metric at a site.
     var firsts: [LedgerFirst] { get }
 
+    /// SQL of since when and up to when the metric is recorded at the site `s.id`; nil: from its
+    /// set-up or the day of the earliest case on, up to what is known.
+    func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes?
+
+    /// Whether what is counted for the groups' keys adds up to the total.
+    func addsUp(over groups: [Dimension]) -> Bool
+
     /// How much of each: part, the groups' keys as text, tally, value or NULL, count, packed values
     /// or NULL.
     ///
@@ -20,12 +27,25 @@ protocol FigureSource {
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
 }
 
+struct RecordingTimes {
+    let since: String
+    let until: String
+}
+
+extension FigureSource {
+    func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? { nil }
+
+    /// Of what has several values the parts do not add up to the total.
+    func addsUp(over groups: [Dimension]) -> Bool { !groups.contains(.outcome) }
+}
+
 extension Metric {
     func source(of question: StatisticsQuestion) -> any FigureSource {
         switch self {
         case .incidents, .incidentsWithImmediateIntervention, .interventions, .arrivalTimes:
             LedgerQuery(question)
         case .alarmFunnel, .detectionQuality: AlarmQuery(question)
+        case .coverage: CoverageQuery(question)
         }
     }
 }

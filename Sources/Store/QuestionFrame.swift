@@ -39,7 +39,8 @@ struct QuestionFrame {
 
     /// The period and those it is compared with, at each site: part, site, zone, from, to, both as
     /// local text, whether its length differs, recorded since, alarms since; the first whole month,
-    /// the one behind the last, and the instants at which they begin.
+    /// the one behind the last, and the instants at which they begin; recorded
+    /// until.
     func spans(known: LedgerStanding) -> Statement {
         var query = Query()
         let (fromDate, fromInstant) = bind(question.from, in: &query)
@@ -67,6 +68,12 @@ struct QuestionFrame {
         let automatic =
             question.metric.isAutomatic
             ? "earliest.at" : "least(first_alarm.at, first_automatic.at)"
+        let recording = source.recording(known: known, in: &query)
+        let since =
+            recording?.since ?? """
+                least(s.created_at, first_instant(
+                    date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone))
+                """
         return Statement(
             """
             WITH firsts AS MATERIALIZED (
@@ -80,11 +87,11 @@ struct QuestionFrame {
                 to_char(p.lower, 'YYYY-MM-DD HH24:MI:SS'),
                 to_char(p.upper, 'YYYY-MM-DD HH24:MI:SS'),
                 p.upper - p.lower <> asked.upper - asked.lower,
-                least(s.created_at, first_instant(
-                    date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone)),
+                \(since),
                 \(automatic),
                 to_char(m.first, 'YYYY-MM-DD'), to_char(m.behind, 'YYYY-MM-DD'),
-                first_instant(m.first, s.time_zone), first_instant(m.behind, s.time_zone)
+                first_instant(m.first, s.time_zone), first_instant(m.behind, s.time_zone),
+                \(recording?.until ?? "NULL::timestamptz")
             FROM sites s
             CROSS JOIN LATERAL (
                 SELECT coalesce(\(fromDate)::timestamp, \(fromInstant) AT TIME ZONE s.time_zone)
@@ -99,7 +106,7 @@ struct QuestionFrame {
             ) m
             CROSS JOIN LATERAL (
                 SELECT min(k.at) AS at FROM firsts k
-                WHERE k.site = s.id AND k.fact IN (\(facts.joined(separator: ", ")))
+                WHERE k.site = s.id AND k.fact = ANY (ARRAY[\(facts.joined(separator: ", "))]::text[])
             ) earliest
             LEFT JOIN firsts first_automatic ON first_automatic.site = s.id
                 AND first_automatic.fact = '\(LedgerFirst.automatic.fact)'

@@ -120,8 +120,7 @@ extension Database {
         guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else { return .tooManyCells }
         let leftOut = source.leftOut(of: spans, known: standing)
         let counts = source.counts(of: spans, by: question.groups, known: standing)
-        // Of what has several values the parts do not add up to the total.
-        let hasOwnTotal = question.groups.contains(.outcome)
+        let hasOwnTotal = !source.addsUp(over: question.groups)
         let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: standing) : []
         let results = try await connection.execute(leftOut + counts + totals)
         for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
@@ -186,6 +185,9 @@ extension Database {
                 UNION ALL
                 SELECT kind, site, subject, known_position, fact, amount
                 FROM ledger_cell_differences()
+                UNION ALL
+                SELECT kind, site, subject, known_position, fact, amount
+                FROM coverage_ledger_differences()
                 """)
         ])
         do throws(PostgreSQLError) {
@@ -207,8 +209,8 @@ extension Database {
 
 /// A fact of which the ledger has more or less than the journal, or a sum that is none of its rows.
 public struct LedgerDifference: Sendable {
-    /// `incident`, `intervention`, `alarm`, or `detections` for what a run has counted of a site; or
-    /// the table of a sum.
+    /// `incident`, `intervention`, `alarm`, `coverage` of a camera, or `detections` for what a run has
+    /// counted of a site; or the table of a sum.
     public let kind: String
     public let site: SiteID
     /// The fact's id; of a sum, the positions from and to.
@@ -289,6 +291,7 @@ struct LedgerSpan {
                 from: try result.time(row, 3), to: try result.time(row, 4),
                 localFrom: try result.text(row, 5), localTo: try result.text(row, 6),
                 recordedSince: try result.time(row, 8),
+                recordedUntil: try result.timeIfPresent(row, 14),
                 automaticSince: try result.timeIfPresent(row, 9))
             let months = Months(
                 first: try result.text(row, 10), end: try result.text(row, 11),

@@ -39,6 +39,9 @@ final class LoopUnit {
     /// How many seconds of refused detections a crash can leave uncounted.
     private static let refusalInterval: Duration = .seconds(10)
 
+    /// How soon an hour's coverage is recorded, once all nodes have told of it.
+    private static let coverageInterval: Duration = .seconds(15)
+
     /// Accesses are kept for days; this often those are deleted whose time is up.
     private static let expiryInterval: Duration = .seconds(3_600)
 
@@ -108,6 +111,11 @@ final class LoopUnit {
         Task {
             await self.repeatedly("counting detections", each: Self.countingInterval, on: loop) {
                 (database) async throws(StoreError) in try await database.countDetections()
+            }
+        }
+        Task {
+            await self.repeatedly("recording coverage", each: Self.coverageInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.recordCoverage()
             }
         }
         Task {

@@ -7,9 +7,10 @@ import Testing
         "journal", "positions", "remarks", "verdicts", "detections", "detections_default",
         "detections_20261124", "incident_ledger", "intervention_ledger",
         "alarm_ledger", "detection_ledger", "detection_runs", "refusal_ledger",
-        "camera_periods", "area_periods", "pattern_periods", "reports", "report_keys",
-        "report_releases", "ledger_runs", "ledger_sums", "ledger_firsts", "incident_cells",
-        "incident_arrival_cells", "intervention_cells", "intervention_arrival_cells",
+        "camera_periods", "area_periods", "pattern_periods", "coverage_ledger",
+        "coverage_recordings", "reports", "report_keys", "report_releases", "ledger_runs",
+        "ledger_sums", "ledger_firsts", "incident_cells", "incident_arrival_cells",
+        "intervention_cells", "intervention_arrival_cells",
         "alarm_cells", "detection_cells", "assessment_cells", "refusal_cells",
     ]
 

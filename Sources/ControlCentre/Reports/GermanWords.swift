@@ -89,6 +89,12 @@ extension Measure {
         case .decile7: "Konfidenz ab 0,7"
         case .decile8: "Konfidenz ab 0,8"
         case .decile9: "Konfidenz ab 0,9"
+        case .analysedHours: "Kamerastunden ausgewertet"
+        case .offByScheduleHours: "nach Zeitplan ausgeschaltet"
+        case .offByOrderHours: "auf Anordnung ausgeschaltet"
+        case .blindHours: "blind"
+        case .offHours: "aus"
+        case .unknownHours: "unbekannt"
         }
     }
 }

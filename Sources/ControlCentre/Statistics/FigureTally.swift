@@ -29,4 +29,12 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     case notAnalysed = "not_assessable_not_analysed"
     case otherPattern = "not_assessable_other_pattern"
     case overruled = "not_assessable_overruled"
+
+    // Seconds of cameras, by what they did
+    case analysed
+    case offBySchedule = "off_by_schedule"
+    case offByOrder = "off_by_order"
+    case blind
+    case off
+    case unknown
 }

@@ -49,10 +49,20 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
         .decile9,
     ]
 
+    // Of cameras, by what they did
+    case analysedHours = "analysed_hours"
+    case offByScheduleHours = "off_by_schedule_hours"
+    case offByOrderHours = "off_by_order_hours"
+    case blindHours = "blind_hours"
+    case offHours = "off_hours"
+    case unknownHours = "unknown_hours"
+
     /// Whether it is a number of cases, and so a whole one.
     public var isCount: Bool {
         switch self {
-        case .median, .percentile90, .mean, .precision, .recallEstimate: false
+        case .median, .percentile90, .mean, .precision, .recallEstimate, .analysedHours,
+            .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours:
+            false
         default: true
         }
     }

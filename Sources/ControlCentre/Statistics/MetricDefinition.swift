@@ -30,6 +30,7 @@ public struct MetricDefinition: Sendable {
         case .arrivalTimes: arrivalTimes
         case .alarmFunnel: alarmFunnel
         case .detectionQuality: detectionQuality
+        case .coverage: coverage
         }
     }
 

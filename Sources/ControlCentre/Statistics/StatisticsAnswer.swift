@@ -35,12 +35,15 @@ public struct StatisticsAnswer: Sendable {
         public var localTo: String
         /// Since when the metric is recorded there.
         public var recordedSince: Timestamp
+        /// Up to when it is recorded there; nil: up to what is known.
+        public var recordedUntil: Timestamp?
         /// Since when there are alarms; nil: never.
         public var automaticSince: Timestamp?
 
         public init(
             site: SiteID, timeZone: String, from: Timestamp, to: Timestamp, localFrom: String,
-            localTo: String, recordedSince: Timestamp, automaticSince: Timestamp?
+            localTo: String, recordedSince: Timestamp, recordedUntil: Timestamp?,
+            automaticSince: Timestamp?
         ) {
             self.site = site
             self.timeZone = timeZone
@@ -49,6 +52,7 @@ public struct StatisticsAnswer: Sendable {
             self.localFrom = localFrom
             self.localTo = localTo
             self.recordedSince = recordedSince
+            self.recordedUntil = recordedUntil
             self.automaticSince = automaticSince
         }
     }

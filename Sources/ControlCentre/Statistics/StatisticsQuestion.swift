@@ -79,11 +79,16 @@ public struct StatisticsQuestion: Sendable {
         case .arrivalTimes: clock == .dispatch ? [.retracted, .cancelled] : [.retracted]
         case .alarmFunnel: [.refused]
         case .detectionQuality: [.retracted, .refused, .unjudged]
+        case .coverage: []
         }
     }
 
-    /// Which operating modes count: production, unless the question is about modes.
+    /// Which operating modes count: production, unless the question is about modes; nil: all, or
+    /// the metric counts what has none.
     public var operatingModes: [String]? {
+        guard MetricDefinition.current(of: metric).filters.contains(.operatingMode) else {
+            return nil
+        }
         if let asked = filter(.operatingMode) { return asked }
         return groups.contains(.operatingMode) ? nil : [OperatingMode.production.rawValue]
     }

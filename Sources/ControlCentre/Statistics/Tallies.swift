@@ -42,6 +42,12 @@ public struct Tallies: Sendable, Hashable {
         case .mean: self[.cases].mean
         case .precision: share(of: .confirmed, beside: .dismissed)
         case .recallEstimate: share(of: .detected, beside: .missed)
+        case .analysedHours: hours(.analysed)
+        case .offByScheduleHours: hours(.offBySchedule)
+        case .offByOrderHours: hours(.offByOrder)
+        case .blindHours: hours(.blind)
+        case .offHours: hours(.off)
+        case .unknownHours: hours(.unknown)
         default:
             if let decile = measure.decile {
                 Double(self[.detections].count(of: decile))
@@ -57,4 +63,7 @@ public struct Tallies: Sendable, Hashable {
         let all = self[tally].count + self[other].count
         return all > 0 ? Double(self[tally].count) / Double(all) : nil
     }
+
+    /// Of a tally that counts seconds.
+    private func hours(_ tally: FigureTally) -> Double { Double(self[tally].count) / 3_600 }
 }

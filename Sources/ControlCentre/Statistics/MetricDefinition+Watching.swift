@@ -1,0 +1,40 @@
+// The metrics of how the squares were watched.
+extension MetricDefinition {
+    private static let place: [Dimension] = [.site, .area, .monitored, .camera]
+
+    static let coverage = MetricDefinition(
+        metric: .coverage, version: 1,
+        title: Text(german: "Auswertung in Kamerastunden", english: "Coverage in camera-hours"),
+        counts: Text(
+            german: "Die Stunden jeder Kamera von der Einrichtung bis zum Abbau, jede in genau "
+                + "einem Zustand; von mehreren zugleich gilt der erste von: ausgeschaltet "
+                + "auf Anordnung, ausgeschaltet nach Zeitplan, ausgewertet, blind, aus, "
+                + "unbekannt. Ohne Aufteilung oder Filter nach Muster zählt die Kamera als "
+                + "Ganzes: ausgewertet ist sie, solange sie es für irgendein Muster ist. Mit "
+                + "ihnen zählt sie je Muster, solange dieses erlaubt war. Nach Modell zählt "
+                + "eine Stunde, in der mehrere Modelle auswerteten, bei jedem. Bereich, "
+                + "Zeitplan und Erlaubnis sind die damals geltenden. Grenzen auf ganze "
+                + "Sekunden.",
+            english: "The hours of each camera from installation to removal, each in exactly "
+                + "one state; of several at once the first counts of: off by order, off by "
+                + "schedule, analysed, blind, off, unknown. Without a group or filter of "
+                + "patterns the camera counts as a whole: it is analysed while it is for any "
+                + "pattern. With them it counts for each pattern while that was permitted. "
+                + "By model, an hour in which several models looked counts for each. Area, "
+                + "schedule and permission are those of the time. Bounds are full seconds."),
+        clock: Text(
+            german: "Die Zeit selbst, in der Zeitzone des Standorts; ein Zeitraum beginnt und "
+                + "endet mit einer vollen Stunde.",
+            english: "The time itself, in the time zone of the site; a period begins and ends with "
+                + "a full hour."),
+        recorded: Text(
+            german: "Ab der Stunde der Einrichtung des Standorts bis zur letzten erfassten Stunde "
+                + "(recorded_until).",
+            english: "From the hour of the site's set-up on, to the last recorded hour "
+                + "(recorded_until)."),
+        measures: [
+            .analysedHours, .offByScheduleHours, .offByOrderHours, .blindHours, .offHours,
+            .unknownHours,
+        ],
+        groups: calendar + place + [.pattern, .model], filters: place + [.pattern, .model])
+}
