@@ -7,7 +7,7 @@ import Testing
 @testable import Store
 
 /// Figures of detections, alarms and what became of them.
-@Suite(.timeLimit(.minutes(2))) struct `Figures of the analysis` {
+@Suite(.timeLimit(.minutes(5))) struct `Figures of the analysis` {
     private let author = DemonstrationSite.observer(1)
 
     // MARK: Doing

@@ -9,7 +9,7 @@ import Testing
 /// An hour in days gone by, at noon, so that the hours around it are of one day.
 private let hour: Duration = .seconds(3_600)
 
-@Suite(.timeLimit(.minutes(2))) struct `Evidence holds` {
+@Suite(.timeLimit(.minutes(5))) struct `Evidence holds` {
     private let now = Timestamp.now()
 
     private func withSite(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct `The journal feed` {
+@Suite(.timeLimit(.minutes(5))) struct `The journal feed` {
     /// A feed of its own instance, and what it delivers.
     private struct Feed {
         let events: AsyncStream<JournalEvent>

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct `Labels for training` {
+@Suite(.timeLimit(.minutes(5))) struct `Labels for training` {
     private let now = Timestamp.now()
     private let disclosure = LabelDisclosure(
         recipient: "Fraunhofer IOSB, Dr. Muster", legalBasis: "§ 57 PolG BW")

@@ -9,7 +9,7 @@ private let hour: Duration = .seconds(3_600)
 private let instant: Duration = .microseconds(1)
 
 /// What held at a site when a detection happened, however late it came.
-@Suite(.timeLimit(.minutes(2))) struct `A detection is judged by what held when it happened` {
+@Suite(.timeLimit(.minutes(5))) struct `A detection is judged by what held when it happened` {
     private let now = Timestamp.now()
     /// When the things of the tests begin: nothing of it is past its retention period.
     private var begin: Timestamp { now - hour * 10 }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct `Partitions of detections` {
+@Suite(.timeLimit(.minutes(5))) struct `Partitions of detections` {
     private let now = Timestamp.now()
 
     /// How many detections lie in which partition, as `detections_20261124 2`.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct `Positions` {
+@Suite(.timeLimit(.minutes(5))) struct `Positions` {
     private func createArea(_ site: SiteID, in instance: Instance, loop: Int = 0) async throws {
         try await instance.databases[loop].run { database, _ in
             _ = try await database.createArea(

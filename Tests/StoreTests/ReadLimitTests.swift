@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-@Suite(.timeLimit(.minutes(1))) struct `A limit of what a question may take` {
+@Suite(.timeLimit(.minutes(5))) struct `A limit of what a question may take` {
     /// A database on a pool of one connection with so short a limit.
     private func withLimit(
         _ body: @Sendable (Database) async throws -> Void

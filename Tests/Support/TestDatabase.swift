@@ -11,7 +11,8 @@ public final class TestDatabase: Sendable {
     private let loops = Mutex<[EventLoop]>([])
 
     private static let numbers = Atomic<Int>(0)
-    /// All tests start together; the cluster has connections for so many at once.
+    /// All tests start together; the cluster has connections for so many at once. A time limit of a
+    /// test also counts how long it waits here.
     private static let gate = Gate(places: 24)
 
     private init(_ cluster: TestCluster, template: String) async throws {
