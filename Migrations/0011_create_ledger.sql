@@ -16,6 +16,74 @@ CREATE FUNCTION quarter_hour(instant timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN date_bin('15 minutes', instant, '2000-01-01T00:00:00Z');
 
+-- Which release of the time zone database this server reads, such as 2025b; NULL where it cannot be
+-- known: the server brings its own copy, which does not say; the owner may not read the system's; or
+-- that has changed since the server started, whose sessions may still have the one before.
+CREATE FUNCTION time_zone_release() RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    directory text;
+BEGIN
+    SELECT substring(c.setting FROM '--with-system-tzdata=([^'' ]+)') INTO directory
+    FROM pg_config() c WHERE c.name = 'CONFIGURE';
+    IF (pg_stat_file(directory || '/tzdata.zi', true)).change < pg_postmaster_start_time() THEN
+        RETURN substring(
+            pg_read_file(directory || '/tzdata.zi', 0, 100) FROM '^# version ([0-9a-z]+)');
+    END IF;
+    RETURN NULL;
+EXCEPTION WHEN insufficient_privilege THEN
+    RETURN NULL;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION time_zone_release() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION time_zone_release() TO leitstand;
+
+-- What the zone is, as this session has it: SHA-256 of a line for 1970-01-01T00:00:00Z and one for
+-- each first quarter of an hour with another offset until 2100, each `YYYY-MM-DDTHH:MM:SSZ SECONDS`
+-- and a line feed. It is kept in the session, which keeps the zone too.
+CREATE FUNCTION time_zone_fingerprint(zone text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    setting CONSTANT text := 'leitstand.zone_' || md5(zone);
+    fingerprint text := nullif(current_setting(setting, true), '');
+BEGIN
+    IF fingerprint IS NULL THEN
+        SELECT encode(sha256(convert_to(string_agg(
+                to_char(line.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' '
+                    || line.seconds || chr(10), '' ORDER BY line.at), 'UTF8')), 'hex')
+        INTO STRICT fingerprint
+        FROM (
+            SELECT quarter.at, quarter.seconds
+            FROM (
+                SELECT day.at, lag(day.seconds) OVER (ORDER BY day.at) AS before, day.seconds
+                FROM (
+                    SELECT d.at,
+                        extract(epoch FROM d.at AT TIME ZONE zone - d.at AT TIME ZONE 'UTC')::int
+                            AS seconds
+                    FROM generate_series('1970-01-01T00:00:00Z'::timestamptz,
+                        '2100-01-01T00:00:00Z', interval '24 hours') d (at)
+                ) day
+            ) day
+            CROSS JOIN LATERAL (
+                SELECT q.at, extract(
+                        epoch FROM q.at AT TIME ZONE zone - q.at AT TIME ZONE 'UTC')::int AS seconds
+                FROM generate_series(day.at - interval '23 hours 45 minutes', day.at,
+                    interval '15 minutes') q (at)
+                ORDER BY extract(epoch FROM q.at AT TIME ZONE zone - q.at AT TIME ZONE 'UTC')::int
+                    = day.seconds DESC, q.at
+                LIMIT 1
+            ) quarter
+            WHERE day.before <> day.seconds
+            UNION ALL
+            SELECT at, extract(epoch FROM at AT TIME ZONE zone - at AT TIME ZONE 'UTC')::int
+            FROM (VALUES ('1970-01-01T00:00:00Z'::timestamptz)) first (at)
+        ) line;
+        PERFORM set_config(setting, fingerprint, false);
+    END IF;
+    RETURN fingerprint;
+END
+$$;
+
 -- A matter counts on its own day, once, however many units came.
 CREATE TABLE incident_ledger (
     site text NOT NULL,

@@ -51,7 +51,10 @@ public enum CSVDialect: String, Sendable, CaseIterable {
         let groups = answer.question.groups
         var table = self == .excelDE ? "\u{FEFF}" : ""
         table += line(
-            ["metric", "version", "as_of_position", "period", "local_from", "local_to", "row"]
+            [
+                "metric", "version", "as_of_position", "tzdata_version", "time_zone", "period",
+                "local_from", "local_to", "row",
+            ]
                 + groups.map(\.rawValue) + definition.measures.map(\.rawValue) + ["left_out"])
         let parts =
             [("asked", answer.period)]
@@ -60,7 +63,9 @@ public enum CSVDialect: String, Sendable, CaseIterable {
             // Sites' days differ in their instants alone.
             let first = part.spans.first
             let head = [
-                definition.metric.rawValue, "\(definition.version)", "\(answer.position)", name,
+                definition.metric.rawValue, "\(definition.version)", "\(answer.position)",
+                answer.timeZoneRelease ?? "",
+                Set(part.spans.map(\.timeZone)).sorted().joined(separator: " "), name,
                 first?.localFrom ?? "", first?.localTo ?? "",
             ]
             func add(_ row: String, _ cell: StatisticsAnswer.Cell) {
@@ -77,7 +82,9 @@ public enum CSVDialect: String, Sendable, CaseIterable {
                 guard let count = part.leftOut[reason] else { continue }
                 leftOut.append(("left_out:\(reason.rawValue)", count))
             }
-            for (row, count) in leftOut { table += line(head + [row] + blank + ["\(count)"]) }
+            for (row, count) in leftOut {
+                table += line(head + [row] + blank + [text(count.value)])
+            }
         }
         return Array(table.utf8)
     }

@@ -69,6 +69,11 @@ extension API {
             case .asOfInFuture(let now):
                 throw Problem.invalidParameter(
                     "as_of", "must not be in the future; it is \(now.rfc3339)")
+            case .comparisonOverlapsPeriod:
+                throw Problem.invalidParameter(
+                    "compare",
+                    "must not overlap the period where small numbers are suppressed, since each "
+                        + "would tell of the other; ask for a period of at most a year")
             case .tooManyCells:
                 throw Problem.invalidParameter(
                     "group_by",
@@ -135,6 +140,12 @@ extension QueryReader {
                 "as_of", code: "out-of-range",
                 "must not be in the future; it is \(now.rfc3339)")
         }
+        let thresholds = SmallNumberSuppression.thresholds
+        let suppressBelow = value(
+            "suppress_below",
+            expected: "a whole number from \(thresholds.lowerBound) to \(thresholds.upperBound): "
+                + "below 2 there is only 1, which would be told"
+        ) { Int($0).flatMap { thresholds.contains($0) ? $0 : nil } }
         guard let from, let to else { return nil }
         switch (from, to) {
         case (.date(let first), .date(let end)) where first >= end:
@@ -152,6 +163,7 @@ extension QueryReader {
         question.clock = clock ?? .recognition
         question.comparisons = comparisons
         question.asOf = asOf
+        question.suppressBelow = suppressBelow
         return question
     }
 
@@ -265,8 +277,8 @@ extension StatisticsAnswer {
                 writer.member("recorded_at", recordedAt?.rfc3339)
                 writer.member("detections_before", detectionsBefore?.rfc3339)
             }
-            // PostgreSQL does not tell which release of the time zone database it reads.
-            writer.member("tzdata_version", nil as String?)
+            writer.member("tzdata_version", timeZoneRelease)
+            writer.member("suppress_below", question.suppressBelow)
             writer.object("filters") { writer in
                 for filter in question.filters where filter.dimension != .operatingMode {
                     writer.array(filter.dimension.rawValue) { writer in
@@ -309,6 +321,7 @@ extension StatisticsAnswer.Part {
                 writer.object { writer in
                     writer.member("site", span.site.description)
                     writer.member("time_zone", span.timeZone)
+                    writer.member("time_zone_sha256", span.timeZoneFingerprint)
                     writer.member("from", span.from.rfc3339)
                     writer.member("to", span.to.rfc3339)
                     writer.member("local_from", span.localFrom)
@@ -338,11 +351,11 @@ extension StatisticsAnswer.Part {
                     guard !(answer.question.operatingModes?.contains(mode.rawValue) ?? true) else {
                         continue
                     }
-                    writer.member(mode.rawValue, leftOut.operatingModes[mode.rawValue] ?? 0)
+                    writer.member(mode.rawValue, (leftOut.operatingModes[mode.rawValue] ?? 0).value)
                 }
             }
             for reason in LeftOutReason.allCases {
-                writer.member(reason.rawValue, leftOut[reason])
+                writer.member(reason.rawValue, leftOut[reason]?.value)
             }
         }
     }
@@ -355,13 +368,14 @@ extension StatisticsAnswer.Cell {
         case .complete: tallies.value(of: measure)
         case .partial: .state(.partial)
         case .notRecorded: .state(.notRecorded)
+        case .suppressed: .state(.suppressed)
         case nil: nil
         }
     }
 
     fileprivate func write(_ measures: [Measure], to writer: inout JSONWriter) {
         writer.object("values") { writer in
-            for measure in measures { writer.member(measure, value(of: measure)) }
+            for measure in measures { writer.member(measure.rawValue, value(of: measure)) }
         }
         // What is known of a part of the time is worth telling, though it is no figure.
         let isPartial = measures.contains { state(of: $0) == .partial }
@@ -369,7 +383,7 @@ extension StatisticsAnswer.Cell {
         writer.object("known_part") { writer in
             for measure in measures {
                 let isTold = state(of: measure) != nil && state(of: measure) != .notRecorded
-                writer.member(measure, isTold ? tallies.value(of: measure) : nil)
+                writer.member(measure.rawValue, isTold ? tallies.value(of: measure) : nil)
             }
         }
     }
@@ -382,6 +396,15 @@ enum MeasuredValue: Equatable {
     case state(RecordingState)
 }
 
+extension LeftOutCount {
+    var value: MeasuredValue {
+        switch self {
+        case .number(let number): .whole(number)
+        case .suppressed: .state(.suppressed)
+        }
+    }
+}
+
 extension Tallies {
     func value(of measure: Measure) -> MeasuredValue? {
         guard let number = number(of: measure) else { return nil }
@@ -390,12 +413,12 @@ extension Tallies {
 }
 
 extension JSONWriter {
-    fileprivate mutating func member(_ measure: Measure, _ value: MeasuredValue?) {
+    fileprivate mutating func member(_ name: String, _ value: MeasuredValue?) {
         switch value {
-        case .whole(let number): member(measure.rawValue, number)
-        case .fraction(let number): member(measure.rawValue, number)
-        case .state(let state): member(measure.rawValue, state.rawValue)
-        case nil: member(measure.rawValue, nil as Double?)
+        case .whole(let number): member(name, number)
+        case .fraction(let number): member(name, number)
+        case .state(let state): member(name, state.rawValue)
+        case nil: member(name, nil as Double?)
         }
     }
 }

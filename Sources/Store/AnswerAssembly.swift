@@ -150,7 +150,7 @@ struct AnswerAssembly {
         }
         var answer = StatisticsAnswer(
             question: question, position: standing.position, recordedAt: standing.recordedAt,
-            knownAt: standing.knownAt, period: built[0],
+            knownAt: standing.knownAt, timeZoneRelease: standing.timeZoneRelease, period: built[0],
             comparisons: Array(zip(question.comparisons, built.dropFirst())))
         answer.detectionsBefore = detectionsBefore
         return answer

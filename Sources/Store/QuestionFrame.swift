@@ -13,7 +13,8 @@ struct QuestionFrame {
     }
 
     /// The last position, or the last that was recorded up to an instant, the database's clock, and
-    /// the runs of the ledger that are known with the position where they end.
+    /// the runs of the ledger that are known with the position where they end, and the release of
+    /// the time zones.
     static func standing(_ knowledge: Knowledge) -> Statement {
         var asOf: Timestamp?
         var known: Int64?
@@ -24,7 +25,8 @@ struct QuestionFrame {
         }
         return Statement(
             """
-            SELECT p.position, p.recorded_at, clock_timestamp(), c.runs::text, c.until_position
+            SELECT p.position, p.recorded_at, clock_timestamp(), c.runs::text, c.until_position,
+                time_zone_release()
             FROM (
                 SELECT coalesce(max(l.position), 0) AS position, max(l.recorded_at) AS recorded_at
                 FROM (
@@ -39,8 +41,8 @@ struct QuestionFrame {
 
     /// The period and those it is compared with, at each site: part, site, zone, from, to, both as
     /// local text, whether its length differs, recorded since, alarms since; the first whole month,
-    /// the one behind the last, and the instants at which they begin; recorded
-    /// until.
+    /// the one behind the last, and the instants at which they begin; recorded until, the zone's
+    /// fingerprint.
     func spans(known: LedgerStanding) -> Statement {
         var query = Query()
         let (fromDate, fromInstant) = bind(question.from, in: &query)
@@ -91,7 +93,8 @@ struct QuestionFrame {
                 \(automatic),
                 to_char(m.first, 'YYYY-MM-DD'), to_char(m.behind, 'YYYY-MM-DD'),
                 first_instant(m.first, s.time_zone), first_instant(m.behind, s.time_zone),
-                \(recording?.until ?? "NULL::timestamptz")
+                \(recording?.until ?? "NULL::timestamptz"),
+                time_zone_fingerprint(s.time_zone)
             FROM sites s
             CROSS JOIN LATERAL (
                 SELECT coalesce(\(fromDate)::timestamp, \(fromInstant) AT TIME ZONE s.time_zone)

@@ -8,6 +8,8 @@ public enum StatisticsOutcome: Sendable {
     /// The database's clock has not come so far.
     case asOfInFuture(now: Timestamp)
     case tooManyCells
+    /// Small numbers shall be hidden, and what the period is put beside is a part of it.
+    case comparisonOverlapsPeriod
 }
 
 /// Up to where the journal goes into answers.
@@ -130,7 +132,10 @@ extension Database {
         for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
             try assembly.takeTotals(result)
         }
-        return assembly.answer.map { .answer($0) } ?? .tooManyCells
+        guard let answer = assembly.answer else { return .tooManyCells }
+        guard let threshold = question.suppressBelow else { return .answer(answer) }
+        let suppressed = SmallNumberSuppression(below: threshold).applied(to: answer)
+        return suppressed.map { .answer($0) } ?? .comparisonOverlapsPeriod
     }
 
     /// Since when each metric is recorded at the sites, as known now.
@@ -237,6 +242,8 @@ struct LedgerStanding {
     let runs: String
     /// The position up to which they reach.
     let runsEnd: Int64
+    /// Of the time zone database.
+    let timeZoneRelease: String?
 
     init(_ row: QueryResult, asOf: Timestamp?, now: Timestamp) throws(PostgreSQLError) {
         position = try row.int64(0, 0)
@@ -246,6 +253,7 @@ struct LedgerStanding {
         isLatest = asOf == nil
         runs = try row.text(0, 3)
         runsEnd = try row.int64(0, 4)
+        timeZoneRelease = try row.textIfPresent(0, 5)
     }
 
     /// - Parameter last: where the journal stands, or stood at the instant that is asked for.
@@ -258,6 +266,7 @@ struct LedgerStanding {
         self.recordedAt = recordedAt
         self.knownAt = knownAt
         now = last.now
+        timeZoneRelease = last.timeZoneRelease
         isLatest = false
         runs = last.runs
         runsEnd = last.runsEnd
@@ -288,7 +297,8 @@ struct LedgerSpan {
         for row in 0..<result.rowCount {
             let span = StatisticsAnswer.Span(
                 site: try result.site(row, 1), timeZone: try result.text(row, 2),
-                from: try result.time(row, 3), to: try result.time(row, 4),
+                timeZoneFingerprint: try result.text(row, 15), from: try result.time(row, 3),
+                to: try result.time(row, 4),
                 localFrom: try result.text(row, 5), localTo: try result.text(row, 6),
                 recordedSince: try result.time(row, 8),
                 recordedUntil: try result.timeIfPresent(row, 14),

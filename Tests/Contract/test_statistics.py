@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import subprocess
 import uuid
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from zoneinfo import ZoneInfo
 from typing import Any
 
 import httpx
@@ -153,6 +156,84 @@ def test_what_became_of_an_alarm_counts_on_the_day_of_its_raise(site: Site) -> N
     assert known["recall_estimate"] == 1 and quality["left_out"]["unjudged"] == 0
 
 
+def fingerprint(zone: str) -> str:
+    """The contract's fingerprint of a zone, by the system's time zone database."""
+
+    def offset(instant: datetime) -> int:
+        local = instant.astimezone(ZoneInfo(zone)).utcoffset()
+        assert local is not None
+        return int(local.total_seconds())
+
+    day = datetime(1970, 1, 1, tzinfo=timezone.utc)
+    changes = [(day, offset(day))]
+    while day.year < 2100:
+        following = day + timedelta(days=1)
+        quarter = day
+        while offset(following) != changes[-1][1]:
+            quarter += timedelta(minutes=15)
+            if offset(quarter) == offset(following):
+                changes.append((quarter, offset(quarter)))
+        day = following
+    lines = [f"{at:%Y-%m-%dT%H:%M:%SZ} {seconds}\n" for at, seconds in changes]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def test_an_answer_names_the_time_zones_that_it_was_counted_by(
+    site: Site, administrator: httpx.Client
+) -> None:
+    answer = ask(site, "incidents", compare="previous_full_year")
+
+    system = Path("/usr/share/zoneinfo/tzdata.zi").read_text().split("\n", 1)[0]
+    assert answer["tzdata_version"] == system.removeprefix("# version ")
+    periods = answer["periods"] + answer["comparisons"][0]["periods"]
+    assert {p["time_zone_sha256"] for p in periods} == {fingerprint("Europe/Berlin")}
+    # Half hours, and offsets that are changed by half an hour.
+    for zone in ("Asia/Kathmandu", "Australia/Lord_Howe"):
+        name = f"{site.id}-{zone[-4:].lower().strip('_')}"
+        call(
+            administrator,
+            "POST",
+            "/v1/sites",
+            201,
+            json={"id": name, "name": zone, "time_zone": zone},
+        )
+        with site.server.client(site.server.create_token("statistician", site=name)) as client:
+            there = call(client, "GET", "/v1/statistics/incidents", 200, params=PERIOD)
+        assert there["periods"][0]["time_zone_sha256"] == fingerprint(zone)
+
+
+def test_small_numbers_are_hidden_with_what_would_tell_them(site: Site) -> None:
+    days = [f"2026-04-{day:02}T12:00:00Z" for day in range(1, 15)]
+    for at in days[:7]:
+        incident(site, at)
+    for at in days[7:11]:
+        incident(site, at, category="hazard_prevention")
+    for at in days[11:13]:
+        incident(site, at, category="administrative_offence")
+    incident(site, days[13], operating_mode="training")
+    april = {"from": "2026-04-01", "to": "2026-05-01", "group_by": "category"}
+
+    answer = ask(site, "incidents", suppress_below="3", **april)
+
+    assert answer["suppress_below"] == 3
+    counts = {c["group"]["category"]: c["values"]["count"] for c in answer["cells"]}
+    assert counts == {
+        "criminal_offence": 7,
+        "administrative_offence": "suppressed",
+        "hazard_prevention": "suppressed",
+    }
+    assert answer["total"] == {"values": {"count": 13}}
+    assert answer["left_out"]["operating_modes"]["training"] == "suppressed"
+    table = site.client("statistician").get(
+        "/v1/statistics/incidents",
+        params=april | {"suppress_below": "3", "format": "csv"},
+    )
+    rows = list(csv.DictReader(io.StringIO(table.text, newline="")))
+    assert [r["count"] for r in rows[:4]] == ["7", "suppressed", "suppressed", "13"]
+    assert {r["row"]: r["left_out"] for r in rows}["left_out:operating_mode=training"] == "suppressed"
+    assert ask(site, "incidents", **april)["suppress_below"] is None
+
+
 def test_as_of_an_earlier_instant_a_correction_is_not_known(site: Site) -> None:
     one = incident(site, "2026-03-10T12:00:00Z")
     april = {"from": "2026-03-10", "to": "2026-05-01"}
@@ -217,6 +298,29 @@ def test_a_table_is_written_for_the_program_that_reads_it(site: Site) -> None:
         ("incidents", {"category": "crime"}, "category", "criminal_offence"),
         ("incidents", {"as_of": "2199-01-01T00:00:00Z"}, "as_of", "in the future"),
         ("incidents", {"dialect": "excel-de", "format": "json"}, "dialect", "csv"),
+        ("incidents", {"suppress_below": "2"}, "suppress_below", "from 3 to 100: below 2"),
+        ("incidents", {"suppress_below": "101"}, "suppress_below", "from 3 to 100"),
+        ("incidents", {"suppress_below": "few"}, "suppress_below", "a whole number"),
+        (
+            "incidents",
+            {"from": "2024-01-01", "suppress_below": "5", "compare": "previous_same_period"},
+            "compare",
+            "a period of at most a year",
+        ),
+        ("incidents", {"from": "2023-02-30"}, "from", "a date of the years 1970 to 2199"),
+        ("incidents", {"from": "23-02-03"}, "from", "a date"),
+        ("incidents", {"from": "2026-03-01T12:00:00"}, "from", "with offset"),
+        ("incidents", {"from": "1969-12-31"}, "from", "the years 1970 to 2199"),
+        ("incidents", {"compare": "last_week"}, "compare", "previous_same_period"),
+        ("incidents", {"category": ",".join(["criminal_offence"] * 51)}, "category", "50"),
+        ("incidents", {"area": "Paradeplatz"}, "area", "values of it"),
+        ("incidents", {"site": "Not a slug"}, "site", "a site's id"),
+        ("incidents", {"group_by": "month,,site"}, "group_by", "one to 3 of month"),
+        ("incidents", {"group_by": "month,site,category,source"}, "group_by", "one to 3"),
+        ("arrival-times", {"group_by": "outcome"}, "group_by", "no outcome"),
+        ("interventions", {"outcome": "arrest"}, "outcome", "known are"),
+        ("arrival-times", {"clock": "wrist"}, "clock", "recognition or dispatch"),
+        ("incidents", {"format": "xml"}, "format", "json or csv"),
         (
             "incidents",
             {"from": "2000-01-01", "to": "2100-01-01", "group_by": "day,category"},

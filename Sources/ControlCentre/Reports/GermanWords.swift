@@ -114,6 +114,7 @@ extension RecordingState {
         case .complete: "vollständig erfasst"
         case .partial: "teilweise erfasst"
         case .notRecorded: "nicht erfasst"
+        case .suppressed: "unterdrückt"
         }
     }
 }

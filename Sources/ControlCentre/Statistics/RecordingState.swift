@@ -4,6 +4,8 @@ public enum RecordingState: String, Hashable, Sendable {
     /// It was recorded for a part of the time only.
     case partial
     case notRecorded = "not_recorded"
+    /// It is known, and hidden because it is small, or because a small one could be told from it.
+    case suppressed
 
     /// Of a stretch, half-open, of which nothing is known before `since` nor from `until` on.
     ///

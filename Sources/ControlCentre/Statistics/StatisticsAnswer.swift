@@ -9,17 +9,22 @@ public struct StatisticsAnswer: Sendable {
     public var knownAt: Timestamp
     /// All detections recorded before it are counted; nil: none is yet, or the metric counts none.
     public var detectionsBefore: Timestamp?
+    /// The release of the time zone database by which days begin, such as `2025b`; nil where the
+    /// database does not tell.
+    public var timeZoneRelease: String?
     public var period: Part
     public var comparisons: [(comparison: PeriodComparison, part: Part)]
 
     public init(
         question: StatisticsQuestion, position: Int64, recordedAt: Timestamp?, knownAt: Timestamp,
-        period: Part, comparisons: [(comparison: PeriodComparison, part: Part)]
+        timeZoneRelease: String?, period: Part,
+        comparisons: [(comparison: PeriodComparison, part: Part)]
     ) {
         self.question = question
         self.position = position
         self.recordedAt = recordedAt
         self.knownAt = knownAt
+        self.timeZoneRelease = timeZoneRelease
         self.period = period
         self.comparisons = comparisons
     }
@@ -28,6 +33,8 @@ public struct StatisticsAnswer: Sendable {
     public struct Span: Sendable {
         public var site: SiteID
         public var timeZone: String
+        /// SHA-256 of the zone's changes of offset from 1970 to 2100, in hexadecimal digits.
+        public var timeZoneFingerprint: String
         public var from: Timestamp
         public var to: Timestamp
         /// `YYYY-MM-DD HH:MM:SS`.
@@ -41,12 +48,13 @@ public struct StatisticsAnswer: Sendable {
         public var automaticSince: Timestamp?
 
         public init(
-            site: SiteID, timeZone: String, from: Timestamp, to: Timestamp, localFrom: String,
-            localTo: String, recordedSince: Timestamp, recordedUntil: Timestamp?,
-            automaticSince: Timestamp?
+            site: SiteID, timeZone: String, timeZoneFingerprint: String, from: Timestamp,
+            to: Timestamp, localFrom: String, localTo: String, recordedSince: Timestamp,
+            recordedUntil: Timestamp?, automaticSince: Timestamp?
         ) {
             self.site = site
             self.timeZone = timeZone
+            self.timeZoneFingerprint = timeZoneFingerprint
             self.from = from
             self.to = to
             self.localFrom = localFrom
@@ -84,8 +92,8 @@ public struct StatisticsAnswer: Sendable {
     /// What else happened in the period, and why it is not in the figures.
     public struct LeftOut: Sendable {
         /// By operating mode, of those not asked for.
-        public private(set) var operatingModes: [String: Int64] = [:]
-        private var counts: [LeftOutReason: Int64] = [:]
+        public private(set) var operatingModes: [String: LeftOutCount] = [:]
+        private var counts: [LeftOutReason: LeftOutCount] = [:]
 
         /// - Parameter reasons: for which anything can be left out of the metric.
         public init(for reasons: [LeftOutReason]) {
@@ -93,7 +101,7 @@ public struct StatisticsAnswer: Sendable {
         }
 
         /// How many were left out for a reason; nil where the metric leaves nothing out for it.
-        public subscript(_ reason: LeftOutReason) -> Int64? { counts[reason] }
+        public subscript(_ reason: LeftOutReason) -> LeftOutCount? { counts[reason] }
 
         public mutating func add(_ count: Int64, for reason: LeftOutReason) {
             precondition(
@@ -103,6 +111,15 @@ public struct StatisticsAnswer: Sendable {
 
         public mutating func add(_ count: Int64, ofMode mode: String) {
             operatingModes[mode, default: 0] += count
+        }
+
+        /// Hides the small counts.
+        ///
+        /// - Parameter withTotal: the period's total is hidden: of the cases in it, none of the
+        ///   counts may tell a part.
+        mutating func suppress(below threshold: Int64, withTotal: Bool) {
+            operatingModes = operatingModes.mapValues { $0.suppressed(below: threshold) }
+            counts = counts.mapValues { $0.suppressed(below: withTotal ? .max : threshold) }
         }
     }
 

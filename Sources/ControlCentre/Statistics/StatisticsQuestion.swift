@@ -54,6 +54,8 @@ public struct StatisticsQuestion: Sendable {
     public var comparisons: [PeriodComparison] = []
     /// What the server knew then; nil: what it knows.
     public var asOf: Timestamp?
+    /// Figures of fewer cases are hidden, as `SmallNumberSuppression` does; nil: none is.
+    public var suppressBelow: Int?
 
     /// How many cells an answer has at most.
     public static let cellsMax = 100_000

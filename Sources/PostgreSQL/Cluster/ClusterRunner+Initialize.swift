@@ -74,13 +74,17 @@ extension ClusterRunner {
 
     /// Run by PostgreSQL's single-user mode, in which a line is a statement.
     ///
-    /// The first two lines make versions before 15 treat the schema `public` as later ones do.
+    /// The first two lines make versions before 15 treat the schema `public` as later ones do. The
+    /// owner may look up which release of the time zones PostgreSQL reads from the system.
     private var rolesScript: String {
         """
         ALTER SCHEMA public OWNER TO pg_database_owner
         REVOKE CREATE ON SCHEMA public FROM PUBLIC
         CREATE ROLE \(EmbeddedCluster.ownerRole) LOGIN
         CREATE ROLE \(EmbeddedCluster.runtimeRole) LOGIN
+        GRANT pg_read_server_files TO \(EmbeddedCluster.ownerRole)
+        GRANT EXECUTE ON FUNCTION pg_config(), pg_stat_file(text, boolean), \
+        pg_read_file(text, bigint, bigint) TO \(EmbeddedCluster.ownerRole)
         CREATE DATABASE \(EmbeddedCluster.databaseName) OWNER \(EmbeddedCluster.ownerRole)
 
         """
