@@ -46,40 +46,42 @@ LANGUAGE plpgsql AS $$
 DECLARE
     setting CONSTANT text := 'leitstand.zone_' || md5(zone);
     fingerprint text := nullif(current_setting(setting, true), '');
+    described text := '';
+    change record;
+    before timestamptz;
+    middle timestamptz;
 BEGIN
-    IF fingerprint IS NULL THEN
-        SELECT encode(sha256(convert_to(string_agg(
-                to_char(line.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' '
-                    || line.seconds || chr(10), '' ORDER BY line.at), 'UTF8')), 'hex')
-        INTO STRICT fingerprint
-        FROM (
-            SELECT quarter.at, quarter.seconds
-            FROM (
-                SELECT day.at, lag(day.seconds) OVER (ORDER BY day.at) AS before, day.seconds
-                FROM (
-                    SELECT d.at,
-                        extract(epoch FROM d.at AT TIME ZONE zone - d.at AT TIME ZONE 'UTC')::int
-                            AS seconds
-                    FROM generate_series('1970-01-01T00:00:00Z'::timestamptz,
-                        '2100-01-01T00:00:00Z', interval '24 hours') d (at)
-                ) day
-            ) day
-            CROSS JOIN LATERAL (
-                SELECT q.at, extract(
-                        epoch FROM q.at AT TIME ZONE zone - q.at AT TIME ZONE 'UTC')::int AS seconds
-                FROM generate_series(day.at - interval '23 hours 45 minutes', day.at,
-                    interval '15 minutes') q (at)
-                ORDER BY extract(epoch FROM q.at AT TIME ZONE zone - q.at AT TIME ZONE 'UTC')::int
-                    = day.seconds DESC, q.at
-                LIMIT 1
-            ) quarter
-            WHERE day.before <> day.seconds
-            UNION ALL
-            SELECT at, extract(epoch FROM at AT TIME ZONE zone - at AT TIME ZONE 'UTC')::int
-            FROM (VALUES ('1970-01-01T00:00:00Z'::timestamptz)) first (at)
-        ) line;
-        PERFORM set_config(setting, fingerprint, false);
+    IF fingerprint IS NOT NULL THEN
+        RETURN fingerprint;
     END IF;
+    -- No zone has ever changed twice within five days.
+    FOR change IN
+        SELECT * FROM (
+            SELECT s.at, s.east, lag(s.east) OVER (ORDER BY s.at) AS was
+            FROM (
+                SELECT d.at, d.at AT TIME ZONE zone - d.at AT TIME ZONE 'UTC' AS east
+                FROM generate_series('1970-01-01T00:00:00Z'::timestamptz, '2100-01-01T00:00:00Z',
+                    interval '120 hours') d (at)
+            ) s
+        ) s
+        WHERE s.was IS DISTINCT FROM s.east
+        ORDER BY s.at
+    LOOP
+        before := change.at - interval '120 hours';
+        WHILE change.was IS NOT NULL AND change.at - before > interval '15 minutes' LOOP
+            middle := date_bin('15 minutes', before + (change.at - before) / 2, before);
+            IF middle AT TIME ZONE zone - middle AT TIME ZONE 'UTC' = change.was THEN
+                before := middle;
+            ELSE
+                change.at := middle;
+            END IF;
+        END LOOP;
+        described := described
+            || to_char(change.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' '
+            || extract(epoch FROM change.east)::int || chr(10);
+    END LOOP;
+    fingerprint := encode(sha256(convert_to(described, 'UTF8')), 'hex');
+    PERFORM set_config(setting, fingerprint, false);
     RETURN fingerprint;
 END
 $$;

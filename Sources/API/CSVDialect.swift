@@ -27,7 +27,7 @@ public enum CSVDialect: String, Sendable, CaseIterable {
     /// Whether a program would take the field for a formula (OWASP, "CSV Injection").
     private func isFormula(_ field: String) -> Bool {
         guard let first = field.unicodeScalars.first else { return false }
-        return "=+-@\t\r".unicodeScalars.contains(first)
+        return "=+-@＝＋－＠\t\r\n".unicodeScalars.contains(first)
     }
 
     func number(_ value: Double) -> String {

@@ -87,7 +87,7 @@ import Testing
         StatisticsAnswer(
             question: StatisticsQuestion(
                 metric: metric, from: .instant(.epoch), to: .instant(.epoch)),
-            position: 1, recordedAt: nil, knownAt: .epoch, period: period,
+            position: 1, recordedAt: nil, knownAt: .epoch, timeZoneRelease: nil, period: period,
             comparisons: comparisons.map { (comparison: $0, part: $1) })
     }
 

@@ -55,121 +55,6 @@ import Testing
         )
     }
 
-    // MARK: Random histories
-
-    @Test(arguments: [1, 2, 3, 4] as [UInt64])
-    func `are what a recount finds, at each earlier position`(seed: UInt64) async throws {
-        try await TestDatabase.with { database in
-            let instance = try await Instance(on: database)
-            let site = try await DemonstrationSite(in: instance)
-            var generator = SplitMix64(seed: seed)
-            var history = RandomMatters(site: site, author: author)
-            var known: [(position: Int64, matters: RecordedMatters)] = []
-            for _ in 0..<120 {
-                try await history.step(in: instance, &generator)
-                let head = try await instance.run { try await $0.journalHead() }
-                known.append((head.position, history.matters))
-                if Int.random(in: 0..<3, using: &generator) == 0 { try await rollUp(database) }
-            }
-            #expect(history.matters.matters.count > 20)
-            #expect(history.matters.dispatches.count > 10)
-
-            for round in 0..<40 {
-                var question = try randomQuestion(&generator)
-                let (position, matters) =
-                    round < 8
-                    ? known[known.count - 1]
-                    : known[Int.random(in: 0..<known.count, using: &generator)]
-                if round >= 4 {
-                    question.asOf = try await database.query(
-                        "SELECT recorded_at FROM positions WHERE position = $1", .int64(position)
-                    ).time(0, 0)
-                }
-                let answer = try await answer(question, instance)
-
-                #expect(answer.position == position)
-                let expected = matters.count(question)
-                let named = "\(question.metric) by \(question.groups) at \(position)"
-                check(answer.period.total, expected[nil] ?? [], "\(named), total")
-                for cell in answer.period.cells {
-                    check(cell, expected[cell.keys] ?? [], "\(named), \(cell.keys)")
-                }
-                let keys = Set(answer.period.cells.map(\.keys))
-                #expect(
-                    expected.keys.allSatisfy { $0.map { keys.contains($0) } ?? true }, "\(named)")
-                if question.from == .date(try #require(LocalDate("2026-01-01"))) {
-                    var year = question
-                    year.from = .date(try #require(LocalDate("2025-01-01")))
-                    year.to = .date(try #require(LocalDate("2025-12-01")))
-                    let same = matters.count(year)[nil] ?? []
-                    check(answer.comparisons[0].part.total, same, "\(named), same period")
-                    year.to = question.from
-                    let whole = matters.count(year)
-                    let part = answer.comparisons[1].part
-                    check(part.total, whole[nil] ?? [], "\(named), year before")
-                    for cell in part.cells {
-                        check(cell, whole[cell.keys] ?? [], "\(named), before, \(cell.keys)")
-                    }
-                }
-                if !question.groups.isEmpty, !question.groups.contains(.outcome) {
-                    let sum = answer.period.cells.compactMap { $0.tallies.number(of: .count) }
-                        .reduce(0, +)
-                    #expect(sum == answer.period.total.tallies.number(of: .count))
-                }
-            }
-            let differences = try await instance.run { try await $0.ledgerDifferences() }
-            #expect(differences.isEmpty)
-            // Sixteen runs at least, so that some of the positions lie inside a longer one.
-            #expect(try await database.number("SELECT max(level) FROM ledger_runs") > 0)
-        }
-    }
-
-    private func check(_ cell: StatisticsAnswer.Cell, _ values: [Int64?], _ named: String) {
-        let known = values.compactMap { $0 }.sorted()
-        #expect(cell.tallies.number(of: .count) == Double(values.count), "\(named)")
-        #expect(cell.tallies[.cases].known == Int64(known.count), "\(named)")
-        guard !known.isEmpty else { return }
-        let place = 0.9 * Double(known.count - 1)
-        let lower = Double(known[Int(place.rounded(.down))])
-        let upper = Double(known[Int(place.rounded(.up))])
-        let expected = lower + (place - place.rounded(.down)) * (upper - lower)
-        #expect(cell.tallies[.cases].percentile(0.9) == expected, "\(named)")
-        #expect(
-            cell.tallies[.cases].mean == Double(known.reduce(0, +)) / Double(known.count),
-            "\(named)")
-    }
-
-    private func randomQuestion(_ generator: inout SplitMix64) throws -> StatisticsQuestion {
-        let metrics: [Metric] = [
-            .incidents, .incidentsWithImmediateIntervention, .interventions, .arrivalTimes,
-        ]
-        let metric = metrics.randomElement(using: &generator) ?? .incidents
-        let periods = [
-            ("2025-10-01", "2026-05-01"), ("2025-10-26", "2025-10-27"),
-            ("2026-03-29", "2026-03-30"),
-            ("2025-12-31", "2026-03-29"), ("2026-01-01", "2026-12-01"),
-        ]
-        let period = periods.randomElement(using: &generator) ?? periods[0]
-        var question = try question(metric, period.0, period.1)
-        let own = MetricDefinition.current(of: metric).groups.filter {
-            ![.week, .subcategory, .pattern].contains($0)
-        }
-        for group in own.shuffled(using: &generator).prefix(
-            Int.random(in: 0...2, using: &generator))
-        {
-            guard !group.isCalendar || !question.groups.contains(where: \.isCalendar) else {
-                continue
-            }
-            question.groups.append(group)
-        }
-        if Bool.random(using: &generator) {
-            question.filters.append((.category, ["criminal_offence", "hazard_prevention"]))
-        }
-        if metric == .arrivalTimes, Bool.random(using: &generator) { question.clock = .dispatch }
-        question.comparisons = [.previousSamePeriod, .previousFullYear]
-        return question
-    }
-
     // MARK: As-of
 
     @Test func `of two changes that commit against their order are known in that of the commits`()
@@ -367,6 +252,131 @@ import Testing
         }
     }
 
+    @Test func `lie in the hour that the clocks show, also where they show it twice or never`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            // 01:45 and twice 02:30, then 03:00 in October; 01:30 and 03:30 in March.
+            for time in [
+                "2025-10-25T23:45:00Z", "2025-10-26T00:30:00Z", "2025-10-26T01:30:00Z",
+                "2025-10-26T02:00:00Z", "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z",
+            ] {
+                _ = try await record(at: try instant(time), of: site, in: instance)
+            }
+
+            let autumn = try await answer(
+                question(.incidents, "2025-10-26", "2025-10-27", by: [.hourOfDay]), instance
+            ).period
+            let spring = try await answer(
+                question(.incidents, "2026-03-29", "2026-03-30", by: [.hourOfDay]), instance
+            ).period
+
+            #expect(autumn.cells.count == 24)
+            #expect(autumn.cells.prefix(5).map { $0.tallies[.cases].count } == [0, 1, 2, 1, 0])
+            #expect(spring.cells.prefix(5).map { $0.tallies[.cases].count } == [0, 1, 0, 1, 0])
+            for part in [autumn, spring] {
+                let sum = part.cells.reduce(0) { $0 + $1.tallies[.cases].count }
+                #expect(sum == part.total.tallies[.cases].count)
+            }
+        }
+    }
+
+    @Test func `by ISO week, day, weekday and hour add up to the same total across a new year`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            // Sunday 27, Monday 28, and Thursday 31 December 2020; Friday 1, Sunday 3 and Monday 4
+            // January 2021: by local clocks, an hour later.
+            for time in [
+                "2020-12-27T22:45:00Z", "2020-12-27T23:00:00Z", "2020-12-31T22:59:00Z",
+                "2020-12-31T23:00:00Z", "2021-01-03T22:59:00Z", "2021-01-04T12:00:00Z",
+            ] {
+                _ = try await record(at: try instant(time), of: site, in: instance)
+            }
+            var question = try question(.incidents, "2020-12-25", "2021-01-06", by: [.week])
+
+            let weeks = try await answer(question, instance).period
+
+            // The year 2020 had 53 weeks; the last ended on 3 January.
+            #expect(weeks.cells.map { $0.keys[0] } == ["2020-W52", "2020-W53", "2021-W01"])
+            #expect(weeks.cells.map { $0.tallies[.cases].count } == [1, 4, 1])
+            for groups in [[.day], [.weekday], [.hourOfDay], [.month], [.week, .weekday]]
+                as [[Dimension]]
+            {
+                question.groups = groups
+                let part = try await answer(question, instance).period
+                #expect(part.cells.reduce(0) { $0 + $1.tallies[.cases].count } == 6, "\(groups)")
+                #expect(part.total.tallies[.cases].count == 6)
+            }
+            question.groups = [.weekday]
+            #expect(
+                try await numbers(answer(question, instance).period)
+                    == ["mon": 2, "tue": 0, "wed": 0, "thu": 1, "fri": 1, "sat": 0, "sun": 2])
+        }
+    }
+
+    @Test(arguments: [
+        // February 2024 has a day more than that of 2023.
+        ("2024-02-01", "2024-03-01", "2023-02-01 00:00:00", "2023-03-01 00:00:00", true),
+        // The day before 1 March.
+        ("2024-02-29", "2024-03-01", "2023-02-28 00:00:00", "2023-03-01 00:00:00", false),
+        // Of 2024 these are two days.
+        ("2025-02-28", "2025-03-01", "2024-02-28 00:00:00", "2024-03-01 00:00:00", true),
+        ("2025-01-01", "2025-11-01", "2024-01-01 00:00:00", "2024-11-01 00:00:00", true),
+        ("2023-01-01", "2023-11-01", "2022-01-01 00:00:00", "2022-11-01 00:00:00", false),
+    ])
+    func `of the year before are flagged where that was longer or shorter`(
+        from: String, to: String, localFrom: String, localTo: String, hasOtherLength: Bool
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            _ = try await record(at: try instant("2023-02-28T12:00:00Z"), of: site, in: instance)
+            _ = try await record(at: try instant("2024-02-29T12:00:00Z"), of: site, in: instance)
+            var question = try question(.incidents, from, to)
+            question.comparisons = [.previousSamePeriod]
+
+            let same = try await answer(question, instance).comparisons[0].part
+
+            #expect([same.spans[0].localFrom, same.spans[0].localTo] == [localFrom, localTo])
+            #expect(same.hasOtherLength == hasOtherLength)
+            #expect(same.total.tallies[.cases].count == (localFrom.hasPrefix("2022") ? 0 : 1))
+        }
+    }
+
+    @Test func `of no value stand in a row of their own, so that rows add up to the total`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let id = try await record(
+                at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
+            try await instance.run { database in
+                for precinct in ["Innenstadt", nil, nil] {
+                    var new = NewIntervention(incident: id, immediate: true)
+                    new.precinct = precinct
+                    new.dispatchedAt = Timestamp(rfc3339: "2026-02-10T12:05:00Z")
+                    guard
+                        case .done = try await database.createIntervention(
+                            new, only: nil, by: author, at: .now())
+                    else { throw NotStored(outcome: "\(new)") }
+                }
+            }
+
+            let part = try await answer(
+                question(.interventions, "2026-02-10", "2026-02-11", by: [.precinct]), instance
+            ).period
+
+            #expect(numbers(part) == ["Innenstadt": 1, nil: 2])
+            #expect(part.total.tallies[.cases].count == 3)
+        }
+    }
+
     @Test func `are not zero where nothing was recorded`() async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
@@ -520,122 +530,5 @@ import Testing
                 return
             }
         }
-    }
-}
-
-/// What happens to incidents and interventions, at random, with most of it around the changes of
-/// clocks and the ends of months.
-private struct RandomMatters {
-    let site: DemonstrationSite
-    let author: Author
-    var matters = RecordedMatters()
-
-    // 2025-10-26, 2025-12-31, 2026-02-28 and 2026-03-29, in UTC.
-    private static let days: [Int64] = [1_761_436_800, 1_767_139_200, 1_772_236_800, 1_774_742_400]
-
-    private func instant(_ generator: inout SplitMix64) -> Timestamp {
-        let day = Self.days.randomElement(using: &generator) ?? Self.days[0]
-        let offset = Int64.random(in: -12_000...12_000, using: &generator)
-        return Timestamp.epoch + .seconds(day + offset)
-    }
-
-    private func outcomes(_ generator: inout SplitMix64) -> [IncidentOutcome] {
-        [[], [.arrest], [.arrest, .proceedings], [.warning]].randomElement(using: &generator) ?? []
-    }
-
-    mutating func step(in instance: Instance, _ generator: inout SplitMix64) async throws {
-        let incident = matters.matters.keys.sorted().randomElement(using: &generator)
-            .flatMap { IncidentID($0) }
-        let dispatch = matters.dispatches.keys.sorted().randomElement(using: &generator)
-            .flatMap { InterventionID($0) }
-        switch (Int.random(in: 0..<20, using: &generator), incident, dispatch) {
-        case (0..<7, _, _), (_, nil, _): try await create(in: instance, &generator)
-        case (7..<10, let incident?, _): try await correct(incident, in: instance, &generator)
-        case (10, let incident?, _):
-            let (author, retracted) = (author, incident)
-            let result = try await instance.run { database in
-                try await database.retractIncident(
-                    retracted, only: nil, reason: "Doppelt", by: author, at: .now())
-            }
-            if case .done(let stored) = result { try matters.takeIncident(stored.document) }
-        case (11..<15, let incident?, _): try await send(to: incident, in: instance, &generator)
-        case (_, _, let dispatch?): try await work(on: dispatch, in: instance, &generator)
-        default: try await create(in: instance, &generator)
-        }
-    }
-
-    private mutating func create(in instance: Instance, _ generator: inout SplitMix64) async throws
-    {
-        var new = NewIncident(
-            category: ControlCentre.Category.allCases.randomElement(using: &generator)
-                ?? .criminalOffence)
-        new.site = site.id
-        new.occurredAt = instant(&generator)
-        new.area = Bool.random(using: &generator) ? site.area : nil
-        new.operatingMode = Int.random(in: 0..<5, using: &generator) == 0 ? .training : .production
-        new.outcomes = outcomes(&generator)
-        let (wanted, author) = (new, author)
-        let stored = try await instance.run { database in
-            try await database.createIncident(wanted, by: author, at: .now()).stored()
-        }
-        try matters.takeIncident(stored.document)
-    }
-
-    private mutating func correct(
-        _ id: IncidentID, in instance: Instance, _ generator: inout SplitMix64
-    ) async throws {
-        var change = IncidentChange()
-        switch Int.random(in: 0..<5, using: &generator) {
-        case 0: change.category = .administrativeOffence
-        case 1: change.occurredAt = instant(&generator)
-        case 2: change.area = Bool.random(using: &generator) ? .some(site.area) : .some(nil)
-        case 3: change.operatingMode = Bool.random(using: &generator) ? .production : .exercise
-        default: change.outcomes = outcomes(&generator)
-        }
-        let (wanted, author) = (change, author)
-        let result = try await instance.run { database in
-            try await database.changeIncident(
-                id, only: nil, if: .any, to: wanted, reason: "Nachgetragen", by: author, at: .now())
-        }
-        if case .done(let stored) = result { try matters.takeIncident(stored.document) }
-    }
-
-    private mutating func send(
-        to incident: IncidentID, in instance: Instance, _ generator: inout SplitMix64
-    ) async throws {
-        guard let matter = matters.matters[incident.description] else { return }
-        var new = NewIntervention(
-            incident: incident, immediate: Bool.random(using: &generator))
-        new.dispatchedAt =
-            matter.recognisedAt + .seconds(Int.random(in: 0...4_000, using: &generator))
-        new.precinct = ["Innenstadt", "Neckarstadt", nil].randomElement(using: &generator) ?? nil
-        let (wanted, author) = (new, author)
-        let result = try await instance.run { database in
-            try await database.createIntervention(wanted, only: nil, by: author, at: .now())
-        }
-        if case .done(let stored) = result { try matters.takeIntervention(stored.document) }
-    }
-
-    private mutating func work(
-        on id: InterventionID, in instance: Instance, _ generator: inout SplitMix64
-    ) async throws {
-        guard let dispatch = matters.dispatches[id.description] else { return }
-        let step: InterventionStep =
-            switch Int.random(in: 0..<4, using: &generator) {
-            case 0: .cancel
-            case 1: .complete
-            default:
-                .arrive(
-                    Intervention.Arrival(
-                        at: dispatch.dispatchedAt
-                            + .milliseconds(Int.random(in: 0...900_000, using: &generator)),
-                        source: .keyed), isExplained: false)
-            }
-        let author = author
-        let result = try await instance.run { database in
-            try await database.apply(
-                step, reason: nil, to: id, only: nil, by: author, at: .now())
-        }
-        if case .done(let stored) = result { try matters.takeIntervention(stored.document) }
     }
 }
