@@ -48,7 +48,8 @@ import Testing
                 StatisticsAnswer.Span(
                     site: mannheim, timeZone: "Europe/Berlin", timeZoneFingerprint: "",
                     from: instant(months.lowerBound), to: instant(months.upperBound),
-                    localFrom: "", localTo: "", recordedSince: .epoch, automaticSince: nil)
+                    localFrom: "", localTo: "", recordedSince: .epoch, recordedUntil: nil,
+                    automaticSince: nil)
             ], hasOtherLength: false, cells: cells,
             total: StatisticsAnswer.Cell(keys: [nil], state: .complete, tallies: total),
             leftOut: StatisticsAnswer.LeftOut(for: [.retracted]))
