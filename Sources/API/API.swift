@@ -158,8 +158,11 @@ public final class API: Responder {
                         "The role \(principal.role.rawValue) may not do this; it takes "
                             + roles.map(\.rawValue).sorted().joined(separator: " or ") + ".")
                 }
-                return try await endpoint.handler(
-                    self, Call(request: request, principal: principal))
+                let call = Call(request: request, principal: principal)
+                // Here, not only where a change turns out to be a reading: a bad reason is refused
+                // whatever becomes of the request.
+                _ = try call.accessReason()
+                return try await endpoint.handler(self, call)
             }
         }
     }

@@ -65,7 +65,7 @@ extension Call {
     }
 
     /// `Access-Reason`, percent-encoded UTF-8, as header fields are ASCII.
-    fileprivate func accessReason() throws(Problem) -> String? {
+    func accessReason() throws(Problem) -> String? {
         guard let value = request.fields.first(named: "access-reason") else { return nil }
         guard value.utf8.allSatisfy({ (0x21...0x7e).contains($0) }),
             let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
