@@ -53,7 +53,7 @@ class Tally:
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: All verdicts ever given, by alarm, oldest first.
     verdicts: dict[str, list[str]] = field(default_factory=dict)
-    #: How often somebody has read a single alarm, incident or intervention.
+    #: How often Clara was shown a single alarm, incident or intervention, or the site's handover.
     accesses: Counter[str] = field(default_factory=Counter)
 
     def count(self, event: str, times: int = 1) -> None:

@@ -317,7 +317,9 @@ def observers_at_once(night: Night) -> None:
                 for who, position in positions.items()
             ]
         )
-        winner, _ = settled(answers, ("Clara", "Deniz"), "alarm.assigned-elsewhere", night)
+        winner, loser = settled(answers, ("Clara", "Deniz"), "alarm.assigned-elsewhere", night)
+        # The refusal shows the alarm.
+        night.tally.accesses[alarm] += loser == "Clara"
         night.stepped(alarm, "assign", position=positions[winner])
     for alarm in night.ringing(2):
         night.step("Anna", alarm, "acknowledge")
@@ -482,6 +484,9 @@ def incidents(night: Night) -> None:
         )
         if tally.incidents[id]["category"] != "criminal_offence":
             tally.count("incident.changed")
+        else:
+            # What changes nothing is a reading.
+            tally.accesses[id] += 1
         tally.incidents[id] |= {"category": "criminal_offence", "subcategory": None}
 
 
@@ -565,6 +570,7 @@ def shift_change(night: Night) -> None:
         night.do(who, "POST", f"/v1/shifts/{shift['id']}/end")
         tally.count("shift.ended")
     left = night.do("Clara", "GET", f"/v1/handover?site={SITE}")
+    tally.accesses[SITE] += 1
     rings = [
         alarm
         for alarm in tally.alarms.values()
