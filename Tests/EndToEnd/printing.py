@@ -15,10 +15,10 @@ PROGRAMS = ("chromium", "pdfinfo", "pdftotext", "pdftoppm")
 
 
 def require_printer() -> None:
-    """Skips a test, with the reason in the report, where what prints is not installed."""
+    """Fails a test where what prints is not installed."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}; Tests/run installs them")
+        pytest.fail(f"not installed: {', '.join(missing)}; Tests/run installs them")
 
 
 def run(*command: str | Path) -> bytes:

@@ -257,6 +257,7 @@ def test_after_corrections_the_old_figures_stand_and_each_new_one_is_explained(
     }
     subjects = {entry["subject"] for entry in category["criminal_offence"]["entries"]}
     assert subjects == {found[0]["id"], found[1]["id"]}
+    assert all(difference["entries"] for difference in rechecked["now"]["differences"])
     assert all(
         entry["position"] > report["position"]
         for difference in rechecked["now"]["differences"]

@@ -209,28 +209,16 @@ import Testing
         }
     }
 
-    @Test func `lasts as long as the night when the clocks are put back`() async throws {
+    @Test(arguments: [
         // From 01:00 CEST (23:00 UTC) to 04:00 CET (03:00 UTC): four hours, not three.
-        try await withNode(from: Timestamp(rfc3339: "2026-10-24T22:00:00Z")) { database, node in
-            try await database.query(
-                """
-                UPDATE camera_periods SET operating_hours =
-                    '[{"days": ["sun"], "from": "01:00", "to": "04:00"}]'
-                """)
-            for hour in 0...14 { try await node.beat(hour * 1_800) }
-
-            let parts = try await coverage(0..<25_200, by: node, in: database)
-
-            #expect(
-                parts == """
-                    0-3600 off_by_schedule, 3600-18000 analysed v1, 18000-25200 off_by_schedule
-                    """)
-        }
-    }
-
-    @Test func `is as short as the night when the clocks are put forward`() async throws {
+        ("2026-10-24T22:00:00Z", 18_000),
         // From 01:00 CET (00:00 UTC) to 04:00 CEST (02:00 UTC): two hours, not three.
-        try await withNode(from: Timestamp(rfc3339: "2026-03-28T23:00:00Z")) { database, node in
+        ("2026-03-28T23:00:00Z", 10_800),
+    ])
+    func `lasts as long as the night does when the clocks change`(begin: String, end: Int)
+        async throws
+    {
+        try await withNode(from: Timestamp(rfc3339: begin)) { database, node in
             try await database.query(
                 """
                 UPDATE camera_periods SET operating_hours =
@@ -242,7 +230,7 @@ import Testing
 
             #expect(
                 parts == """
-                    0-3600 off_by_schedule, 3600-10800 analysed v1, 10800-25200 off_by_schedule
+                    0-3600 off_by_schedule, 3600-\(end) analysed v1, \(end)-25200 off_by_schedule
                     """)
         }
     }

@@ -488,9 +488,8 @@ private let hour: Duration = .seconds(3_600)
                 }
                 let waiting = Statement(
                     """
-                    SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
-                    WHERE a.datname = current_database() AND l.locktype = 'transactionid'
-                        AND NOT l.granted
+                    SELECT count(*) FROM pg_locks l
+                    WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
                     """)
                 while try await connection.execute(waiting).int64(0, 0) == 0 {}
                 let second = try await submit(hour * 10 - .seconds(1), site, instance)

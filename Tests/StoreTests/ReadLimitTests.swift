@@ -16,7 +16,7 @@ import Testing
             let database = await loop.run { loop in
                 let pool = Instance.pool(
                     to: test, on: loop, connectionsMax: 1,
-                    setUp: Database.setUp + [Database.limitReads(to: .milliseconds(200))])
+                    setUp: Database.setUp + [Database.limitReads(to: .seconds(1))])
                 return LoopBound(Database(pool: pool) {}, to: loop)
             }
             try await database.run { database, _ in try await body(database) }
@@ -39,7 +39,7 @@ import Testing
 
     @Test func `does not end a change, nor what keeps house`() async throws {
         try await withLimit { database in
-            let longer = Statement("SELECT pg_sleep(0.5)")
+            let longer = Statement("SELECT pg_sleep(1.5)")
             _ = try await database.commit([longer])
             _ = try await database.work([longer])
             _ = try await database.commit(reading: [longer]) { _ in [longer] }

@@ -57,6 +57,16 @@ import Testing
 
     // MARK: As-of
 
+    /// Retracts an incident in a transaction that has taken its number, and stays open.
+    private static func openRetraction(of incident: IncidentID) -> [Statement] {
+        [
+            Statement("BEGIN"), Statement("SELECT nextval('changes')"),
+            Statement(
+                "UPDATE incidents SET retracted_at = now(), assess_after = NULL WHERE id = $1",
+                .uuid(incident)),
+        ]
+    }
+
     @Test func `of two changes that commit against their order are known in that of the commits`()
         async throws
     {
@@ -69,12 +79,7 @@ import Testing
 
             // The session takes its number first and commits last.
             try await database.session { connection, _ in
-                _ = try await connection.execute([
-                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
-                    Statement(
-                        "UPDATE incidents SET retracted_at = now(), assess_after = NULL WHERE id = $1",
-                        .uuid(first)),
-                ])
+                _ = try await connection.execute(Self.openRetraction(of: first))
                 _ = try await record(at: occurred, of: site, in: instance)
                 _ = try await record(at: occurred, of: site, in: instance)
                 var between = year
@@ -136,12 +141,7 @@ import Testing
 
             try await database.session { connection, _ in
                 // Its rows are older than the run, its position comes behind it.
-                _ = try await connection.execute([
-                    Statement("BEGIN"), Statement("SELECT nextval('changes')"),
-                    Statement(
-                        "UPDATE incidents SET retracted_at = now(), assess_after = NULL WHERE id = $1",
-                        .uuid(first)),
-                ])
+                _ = try await connection.execute(Self.openRetraction(of: first))
                 _ = try await record(at: occurred, of: site, in: instance)
                 try await rollUp(database)
                 let before = try await answer(year, instance)
