@@ -6,7 +6,8 @@
 -- refuses to delete what a hold covers as long as no copy of it exists, and the copies altogether.
 
 -- Locks, in the order in which they are taken: 7236003 lets one retention run at a time;
--- 7236004 parts retention (exclusive) from the making and copying of holds (shared).
+-- 7236004 parts retention (exclusive) from the making and copying of holds (shared); with them held
+-- retention counts detections (7236012, 0012), which waits for positions under way (7236001).
 
 CREATE TABLE evidence_holds (
     site text NOT NULL REFERENCES sites,
@@ -1040,7 +1041,9 @@ END;
 REVOKE EXECUTE ON FUNCTION
     append_label(bigint, bigint, integer, text, text, uuid, json), run_retention(),
     deleted_detections(text[], uuid[], timestamptz[]), ensure_detection_partitions(date, date),
-    copy_held_detections(uuid[]), time_zone_is_fixed(text, text)
+    copy_held_detections(uuid[]), time_zone_is_fixed(text, text),
+    -- Whoever may execute a trigger's function may put it on a table of their own.
+    append_journaled_label(), copy_arriving_detections(), prepare_holds()
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     run_retention(), deleted_detections(text[], uuid[], timestamptz[]),

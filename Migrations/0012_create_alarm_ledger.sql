@@ -306,12 +306,13 @@ BEGIN
         'INSERT INTO detection_ledger (site, amount, change, occurred_in, area, monitored, camera,
             pattern, model, rule, operating_mode, late, counted_only, confidence_decile)
         SELECT d.site, count(*), $1, quarter_hour(least(d.occurred_at, d.received_at)), c.area,
-            a.monitored, d.camera, d.pattern, d.model, r.version, d.operating_mode, d.late,
+            was_monitored(d.site, c.area, d.received_at), d.camera, d.pattern, d.model, r.version, d.operating_mode, d.late,
             d.counted_only, least(floor(d.confidence * 10), 9)::smallint
         FROM positions p
         JOIN %s d ON d.change = p.change AND d.change BETWEEN $4 AND $5
-        JOIN cameras c ON c.site = d.site AND c.id = d.camera
-        JOIN areas a ON a.site = c.site AND a.id = c.area
+        -- Where the camera was when it told of them, as their alarm has it.
+        JOIN camera_periods c ON c.site = d.site AND c.camera = d.camera
+            AND tstzrange(c.valid_from, c.valid_to) @> d.received_at
         LEFT JOIN LATERAL (
             SELECT max(version) AS version FROM correlation_rules r
             WHERE r.site = d.site AND r.pattern = d.pattern AND r.created_at <= d.received_at
@@ -526,7 +527,7 @@ CREATE TABLE alarm_cells (
     amount bigint NOT NULL
 );
 GRANT SELECT ON alarm_cells TO leitstand;
-CREATE INDEX alarm_cells_by_month ON alarm_cells (site, cube, run, month);
+CREATE INDEX alarm_cells_by_run ON alarm_cells (run, cube, site, month);
 
 CREATE TABLE detection_cells (
     site text NOT NULL,
@@ -545,7 +546,7 @@ CREATE TABLE detection_cells (
     amount bigint NOT NULL
 );
 GRANT SELECT ON detection_cells TO leitstand;
-CREATE INDEX detection_cells_by_month ON detection_cells (site, cube, run, month);
+CREATE INDEX detection_cells_by_run ON detection_cells (run, cube, site, month);
 
 -- Matters by whether the analysis saw them.
 CREATE TABLE assessment_cells (
@@ -565,7 +566,7 @@ CREATE TABLE assessment_cells (
     amount bigint NOT NULL
 );
 GRANT SELECT ON assessment_cells TO leitstand;
-CREATE INDEX assessment_cells_by_month ON assessment_cells (site, cube, run, month);
+CREATE INDEX assessment_cells_by_run ON assessment_cells (run, cube, site, month);
 
 CREATE TABLE refusal_cells (
     site text NOT NULL,
@@ -576,7 +577,7 @@ CREATE TABLE refusal_cells (
     amount bigint NOT NULL
 );
 GRANT SELECT ON refusal_cells TO leitstand;
-CREATE INDEX refusal_cells_by_month ON refusal_cells (site, cube, run, month);
+CREATE INDEX refusal_cells_by_run ON refusal_cells (run, cube, site, month);
 
 CREATE FUNCTION sum_alarms(run integer, after_position bigint, to_position bigint)
 RETURNS SETOF alarm_cells

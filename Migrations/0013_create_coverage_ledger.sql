@@ -338,7 +338,7 @@ DECLARE
     position bigint;
     is_left boolean;
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7236012) THEN
+    IF NOT pg_try_advisory_xact_lock(7236015) THEN
         RETURN false;
     END IF;
     WITH wide AS (

@@ -69,13 +69,8 @@ extension SiteChange {
         if reader.contains("time_zone") {
             timeZone = reader.requiredLine("time_zone", length: 1...64)
         }
-        if reader.contains("operating_mode") {
-            operatingMode = reader.requiredCase("operating_mode", of: OperatingMode.self)
-        }
-        if reader.contains("patterns") {
-            _ = reader.required("patterns")
-            patterns = [PermittedPattern].read("patterns", &reader)
-        }
+        operatingMode = reader.optionalCase("operating_mode", of: OperatingMode.self)
+        patterns = [PermittedPattern].read("patterns", &reader)
         let settings = SiteSettings(&reader)
         positions = settings.positions
         retentionHours = settings.retentionHours
@@ -97,8 +92,8 @@ private struct SiteSettings {
 
     init(_ reader: inout ObjectReader) {
         for name in [
-            "positions", "retention_hours", "hold_grounds", "four_eyes_release", "access_reason",
-            "access_log_days",
+            "operating_mode", "patterns", "positions", "retention_hours", "hold_grounds",
+            "four_eyes_release", "access_reason", "access_log_days",
         ] where reader.contains(name) { _ = reader.required(name) }
         positions = [ObserverPosition].read("positions", &reader)
         retentionHours = reader.optionalInteger("retention_hours", in: 1...8_760)

@@ -142,6 +142,7 @@ extension Database {
             throw StoreError(error)
         }
     }
+
     /// Records that somebody is about to read a metric's figures of a site, or of all. No site wants
     /// a reason for it: there is nobody in them.
     ///

@@ -206,7 +206,7 @@ struct AlarmQuery: FigureSource {
 
 // MARK: The journal behind it
 
-extension AlarmQuery: JournaledSource {
+extension AlarmQuery {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
     ) -> [Statement] {

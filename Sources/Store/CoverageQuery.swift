@@ -99,7 +99,7 @@ struct CoverageQuery: FigureSource {
     }
 }
 
-extension CoverageQuery: JournaledSource {
+extension CoverageQuery {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
     ) -> [Statement] {

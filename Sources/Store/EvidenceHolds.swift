@@ -234,9 +234,7 @@ extension Database {
         while isMore {
             // Two that copy the same may each have what the other one wants next.
             isMore = try await retryingConflicts { () throws(PostgreSQLError) in
-                try await pool.withConnection { (connection) async throws(PostgreSQLError) in
-                    try await connection.execute(copy).bool(0, 0)
-                }
+                try await transact([copy])[0].bool(0, 0)
             }
         }
     }

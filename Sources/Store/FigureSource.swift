@@ -1,7 +1,8 @@
 import ControlCentre
 import PostgreSQL
 
-/// Where the figures of a metric come from: statements that read them, all run in one snapshot.
+/// Where the figures of a metric come from: statements that read them, those of an answer all run in
+/// one snapshot.
 protocol FigureSource {
     /// The kinds of fact the first of which begins the recording of the metric at a site.
     var firsts: [LedgerFirst] { get }
@@ -25,6 +26,15 @@ protocol FigureSource {
     ///
     /// A reason is one of `LeftOutReason`; NULL: another operating mode than those asked for.
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
+
+    /// Which rows of the journal, known after one position and up to another, have changed figures:
+    /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
+    /// They never change, and need no snapshot.
+    ///
+    /// - Parameter leftOut: of what the metric leaves out, which has no groups.
+    func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
+    ) -> [Statement]
 }
 
 struct RecordingTimes {

@@ -29,9 +29,6 @@ struct IncidentFacts {
     private let areaOfCamera: [CameraID: AreaID]
     private let alarms: [AlarmID: (alarm: LinkedAlarm, incident: IncidentID?)]
 
-    /// How many results `init` takes.
-    static let statementCount = 4
-
     static func statements(
         of site: IncidentSite, area: AreaID?, cameras: [CameraID], alarms: [AlarmID]
     ) -> [Statement] {

@@ -221,7 +221,7 @@ struct LedgerQuery: FigureSource {
     }
 }
 
-extension LedgerQuery: JournaledSource {
+extension LedgerQuery {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
     ) -> [Statement] {

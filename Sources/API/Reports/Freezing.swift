@@ -23,7 +23,8 @@ extension Database {
         let numbers = asked.map { (draft.questions[$0.question].number, $0.place + 1) }
         var predecessor: ReportContent.Predecessor?
         if let earlier {
-            predecessor = ReportContent.Predecessor(earlier, figures: figures, numbers: numbers)
+            predecessor = try ReportContent.Predecessor(
+                earlier, figures: figures, numbers: numbers)
         } else if case .printed(let printed) = draft.predecessor {
             predecessor = try ReportContent.Predecessor(
                 printed, figures: figures, numbers: numbers)
@@ -48,15 +49,17 @@ extension Database {
 
     private func earlierReport(of draft: ReportDraft) async throws -> ReportContent? {
         guard case .report(let id) = draft.predecessor else { return nil }
-        guard let stored = try await report(id, only: draft.site),
-            let content = ReportContent(canonical: stored.content)
-        else {
+        // One of all sites has no figures of a single one, nor the other way round.
+        guard let stored = try await report(id, only: draft.site), stored.site == draft.site else {
             throw Problem.invalidBody([
                 MemberError(
                     pointer: "/continues/report", code: "report.unknown",
                     detail: "must be an earlier report of the same site")
             ])
         }
+        guard FrozenReport.isIntact(stored),
+            let content = ReportContent(canonical: stored.content)
+        else { throw Problem.damagedReport }
         return content
     }
 

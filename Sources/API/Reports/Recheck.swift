@@ -18,7 +18,7 @@ public struct Recheck: Sendable {
 
     public struct Comparison: Sendable {
         public let position: Int64
-        /// Whether the answers are the same, byte by byte.
+        /// Whether the figures are the same.
         public let isIdentical: Bool
         public let differences: [Difference]
     }
@@ -87,7 +87,7 @@ extension Database {
             samePosition: Recheck.Comparison(
                 position: content.position,
                 isIdentical: zip(content.figurePlaces, then).allSatisfy {
-                    $0.figure.answer.withoutZones == $1.answer.withoutZones
+                    $0.figure.answer.figures == $1.answer.figures
                 },
                 differences: zip(content.figurePlaces, then).flatMap {
                     Recheck.differences($0.figure, $1, $0.question, $0.number)
@@ -160,10 +160,21 @@ extension Problem {
 }
 
 extension JSON {
-    /// In its canonical form, without what tells by which release of the zones it was made: that may
-    /// change, the figures may not.
-    fileprivate var withoutZones: [UInt8] {
-        let members = asObject?.members.filter { $0.name != "tzdata_version" } ?? []
-        return JSON.object(JSONObject(members)).serialized(sortedKeys: true)
+    /// In its canonical form, without what tells by which rules of the zones it was made, and without
+    /// the sentence that words it: these may change, the figures may not.
+    fileprivate var figures: [UInt8] { onlyFigures.serialized(sortedKeys: true) }
+
+    private var onlyFigures: JSON {
+        switch self {
+        case .object(let object):
+            let others: Set = ["tzdata_version", "time_zone_sha256", "sentence"]
+            return .object(
+                JSONObject(
+                    object.members.filter { !others.contains($0.name) }.map {
+                        JSONObject.Member(name: $0.name, value: $0.value.onlyFigures)
+                    }))
+        case .array(let items): return .array(items.map(\.onlyFigures))
+        default: return self
+        }
     }
 }

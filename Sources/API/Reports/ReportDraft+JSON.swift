@@ -196,8 +196,9 @@ extension PrintedFigure {
         let figure = reader.optionalInteger("figure", in: 1...10) ?? 1
         var group: [String: String] = [:]
         _ = reader.optionalObject("group") { reader in
-            for dimension in Dimension.allCases {
-                let value = reader.optional(dimension.rawValue, expected: "a value of it") {
+            for dimension in Dimension.allCases where reader.contains(dimension.rawValue) {
+                // Null, which answers have for "no value", is on no printed page.
+                let value = reader.required(dimension.rawValue, expected: "a value of it") {
                     dimension.isCalendar || dimension.takes($0) ? $0 : nil
                 }
                 if let value { group[dimension.rawValue] = value }

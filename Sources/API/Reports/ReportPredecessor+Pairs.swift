@@ -14,7 +14,7 @@ extension ReportContent.Predecessor {
     init(
         _ earlier: ReportContent, figures: [ReportContent.Figure],
         numbers: [(question: Int, figure: Int)]
-    ) {
+    ) throws(Problem) {
         reference = earlier.reference
         stand = earlier.stand
         report = earlier.id
@@ -51,7 +51,14 @@ extension ReportContent.Predecessor {
                 }
             }
         }
-        pairs = Array(pairs.prefix(Self.pairsMax))
+        guard pairs.count <= Self.pairsMax else {
+            throw .invalidBody([
+                MemberError(
+                    pointer: "/continues/report", code: "out-of-range",
+                    detail: "must have at most \(Self.pairsMax) figures that this one asks too, "
+                        + "and has \(pairs.count)")
+            ])
+        }
     }
 
     /// Figures from paper beside those that they belong to.

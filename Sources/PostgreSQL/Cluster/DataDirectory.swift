@@ -36,7 +36,7 @@ public struct DataDirectory: Sendable {
     ///
     /// An ordinary user's are private; root's can be passed through, since PostgreSQL runs as
     /// another user, and what lies in them is private on its own.
-    init(creating path: String) throws(ClusterError) {
+    public init(creating path: String) throws(ClusterError) {
         let mode: mode_t = geteuid() == 0 ? 0o755 : 0o700
         var ancestor = path.hasPrefix("/") ? "" : "."
         for component in path.split(separator: "/") {

@@ -15,26 +15,13 @@ public struct ChangeBehind: Sendable, Hashable {
     static let rowsMax = 10_000
 }
 
-/// A source whose figures change with rows of the journal only.
-protocol JournaledSource: FigureSource {
-    /// Which rows of the journal, known after one position and up to another, have changed figures:
-    /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
-    ///
-    /// - Parameter leftOut: of what the metric leaves out, which has no groups.
-    func changes(
-        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
-    ) -> [Statement]
-}
-
 extension Database {
     /// Which rows of the journal stand behind what the answer to a question is at one position and
-    /// was at an earlier one; none of metrics that are not counted from it.
+    /// was at an earlier one.
     public func changes(
         behind question: StatisticsQuestion, after: Int64, upTo: Int64
     ) async throws(StoreError) -> [ChangeBehind] {
-        guard let source = question.metric.source(of: question) as? any JournaledSource else {
-            return []
-        }
+        let source = question.metric.source(of: question)
         let frame = QuestionFrame(question, source: source)
         do throws(PostgreSQLError) {
             return try await pool.withConnection {

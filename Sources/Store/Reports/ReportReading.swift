@@ -21,12 +21,7 @@ extension Database {
             .time(instant), .text(AccessAction.reportRead.rawValue), .uuid(reader.token),
             .text(reader.role.rawValue), .text(reader.requestID))
         do throws(PostgreSQLError) {
-            let results = try await pool.withConnection {
-                (connection) async throws(PostgreSQLError) in
-                try await connection.execute([Self.begin, log, Self.commit])
-            }
-            try QueryResult.requireCommit(results[2])
-            return results[1].affectedRows > 0
+            return try await transact([log])[0].affectedRows > 0
         } catch {
             throw StoreError(error)
         }

@@ -7,7 +7,7 @@ extension ReportPage {
             for part in figure.parts where part.hasOtherLength {
                 writer.element("li", lengths(figure.parts[0], part))
             }
-            for part in figure.parts {
+            for part in figure.parts where !part.leftOut.isEmpty {
                 writer.element(
                     "li", "Nicht enthalten, \(part.period): \(leftOut(of: part)).")
             }
