@@ -47,6 +47,9 @@ static const unsigned char migration_0013[] = {
 static const unsigned char migration_0014[] = {
 #embed "../../Migrations/0014_create_reports.sql"
 };
+static const unsigned char migration_0015[] = {
+#embed "../../Migrations/0015_speed_up_coverage.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -64,6 +67,7 @@ static const struct embedded_file files[] = {
     {"0012_create_alarm_ledger.sql", migration_0012, sizeof migration_0012},
     {"0013_create_coverage_ledger.sql", migration_0013, sizeof migration_0013},
     {"0014_create_reports.sql", migration_0014, sizeof migration_0014},
+    {"0015_speed_up_coverage.sql", migration_0015, sizeof migration_0015},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -25,8 +25,9 @@ struct CoverageQuery: FigureSource {
             since: since,
             until: """
                 coalesce(
-                    (SELECT max(r.recorded_until) FROM coverage_recordings r
-                        WHERE r.site = s.id AND r.position <= \(last)),
+                    (SELECT r.recorded_until FROM coverage_recordings r
+                        WHERE r.site = s.id AND r.position <= \(last)
+                        ORDER BY r.position DESC LIMIT 1),
                     \(since))
                 """)
     }
