@@ -7,9 +7,16 @@ import PostgreSQL
 struct CoverageQuery: FigureSource {
     private let question: StatisticsQuestion
 
-    /// Read row by row: no run sums it up.
-    private static let table = LedgerTable(
-        rows: "coverage_ledger", time: "covered_from", cells: "coverage_ledger", cubes: [])
+    private static let base: Set<Dimension> = [.month, .site, .model]
+    private static let place = base.union([.area, .monitored])
+
+    /// Cameras as a whole.
+    private static let cameras = LedgerTable(
+        rows: "coverage_ledger", time: "covered_from", cells: "coverage_cells",
+        cubes: [("base", base), ("area", place), ("camera", place.union([.camera]))])
+    private static let patterns = LedgerTable(
+        rows: "coverage_ledger", time: "covered_from", cells: "coverage_cells",
+        cubes: [("pattern", base.union([.pattern])), ("pattern_area", place.union([.pattern]))])
 
     init(_ question: StatisticsQuestion) {
         self.question = question
@@ -19,17 +26,7 @@ struct CoverageQuery: FigureSource {
     var firsts: [LedgerFirst] { [] }
 
     func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? {
-        let last = query.bind(.int64(known.isLatest ? .max : known.position))
-        let since = "(SELECT p.since FROM coverage_progress p WHERE p.site = s.id)"
-        return RecordingTimes(
-            since: since,
-            until: """
-                coalesce(
-                    (SELECT r.recorded_until FROM coverage_recordings r
-                        WHERE r.site = s.id AND r.position <= \(last)
-                        ORDER BY r.position DESC LIMIT 1),
-                    \(since))
-                """)
+        .ofCoverage(known: known, in: &query)
     }
 
     /// Several models may look through one camera at once.
@@ -38,43 +35,57 @@ struct CoverageQuery: FigureSource {
     func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
     {
-        var query = Query()
-        let from = from(spans, by: groups, in: &query)
-        filter(&query)
-        query.filter(query.bindKnown(known))
-        let inner = groups.enumerated().map { ", \(key(of: $0.element)) AS k\($0.offset)" }.joined()
-        let outer = groups.enumerated().map {
-            ", \($0.element.text(of: "c.k\($0.offset)"))"
-        }.joined()
-        return [
-            Statement(
+        let asked = Set(groups).union(question.filters.map(\.dimension))
+        return table(groups).statements(of: spans, asked: asked) { reading, stretches in
+            var query = Query()
+            let from = table(groups).bind(reading, of: stretches, known: known, in: &query)
+            let kinds = takeApart(reading, by: groups, &query)
+            filter(&query)
+            let inner = groups.enumerated().map {
+                ", \(key(of: $0.element, reading)) AS k\($0.offset)"
+            }.joined()
+            let outer = groups.enumerated().map {
+                ", \($0.element.text(of: "c.k\($0.offset)"))"
+            }.joined()
+            return Statement(
                 """
-                SELECT c.part\(outer), c.state, NULL::bigint, c.count, NULL::bytea
+                SELECT p.part\(outer), c.state, NULL::bigint, c.count, NULL::bytea
                 FROM (
-                    SELECT s.part\(inner), l.state, sum(l.amount)::bigint AS count
-                    FROM \(from)
+                    SELECT s.parts\(inner), l.state, sum(l.amount)::bigint AS count
+                    FROM \(from)\(kinds)
                     \(query.whereClause)
                     GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
                     HAVING sum(l.amount) <> 0
                 ) c
+                \(question.rowsOfParts)
                 """, parameters: query.parameters)
-        ]
+        }
     }
 
-    /// The rows `l` of the spans, each as often as the groups and filters take it apart.
-    private func from(_ spans: [LedgerSpan], by groups: [Dimension], in query: inout Query)
-        -> String
-    {
-        let byPattern = groups.contains(.pattern) || question.filter(.pattern) != nil
-        var from = """
-            \(query.bind(spans)) JOIN \(Self.table.rows) l ON \(Self.table.isWithin)
-                AND l.patterns IS \(byPattern ? "NOT NULL" : "NULL")
-            """
-        if byPattern { from += " CROSS JOIN LATERAL unnest(l.patterns) k (pattern)" }
-        if groups.contains(.model) {
-            from += " CROSS JOIN LATERAL unnest(coalesce(l.models, ARRAY[NULL])) m (model)"
+    private func table(_ groups: [Dimension]) -> LedgerTable {
+        isByPattern(groups) ? Self.patterns : Self.cameras
+    }
+
+    private func isByPattern(_ groups: [Dimension]) -> Bool {
+        groups.contains(.pattern) || question.filter(.pattern) != nil
+    }
+
+    /// Takes of the rows those of the kind that is asked about; returns SQL by which each is there
+    /// as often as the groups and filters take it apart.
+    private func takeApart(
+        _ reading: LedgerTable.Reading, by groups: [Dimension], _ query: inout Query
+    ) -> String {
+        // Each cube has one kind.
+        if case .cells = reading {
+        } else {
+            query.filter("l.patterns IS \(isByPattern(groups) ? "NOT NULL" : "NULL")")
         }
-        return from
+        var kinds = ""
+        if isByPattern(groups) { kinds += " CROSS JOIN LATERAL unnest(l.patterns) k (pattern)" }
+        if groups.contains(.model) {
+            kinds += " CROSS JOIN LATERAL unnest(coalesce(l.models, ARRAY[NULL])) m (model)"
+        }
+        return kinds
     }
 
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
@@ -91,11 +102,11 @@ struct CoverageQuery: FigureSource {
         }
     }
 
-    private func key(of dimension: Dimension) -> String {
+    private func key(of dimension: Dimension, _ reading: LedgerTable.Reading) -> String {
         switch dimension {
         case .pattern: "k.pattern"
         case .model: "m.model"
-        default: Self.table.key(of: dimension, .rows, value: "l.\(dimension.rawValue)")
+        default: Self.cameras.key(of: dimension, reading, value: "l.\(dimension.rawValue)")
         }
     }
 }
@@ -106,11 +117,13 @@ extension CoverageQuery {
     ) -> [Statement] {
         guard !leftOut else { return [] }
         var query = Query()
-        let from = from(spans, by: groups, in: &query)
+        let from =
+            "\(query.bind(spans)) JOIN \(Self.cameras.rows) l ON \(Self.cameras.isWithin)"
+        let kinds = takeApart(.rows, by: groups, &query)
         filter(&query)
         query.filter("l.position > \(query.bind(.int64(after)))")
         query.filter("l.position <= \(query.bind(.int64(upTo)))")
-        let keys = groups.enumerated().map { ", \(key(of: $0.element)) AS k\($0.offset)" }
+        let keys = groups.enumerated().map { ", \(key(of: $0.element, .rows)) AS k\($0.offset)" }
         let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
         return [
             Statement(
@@ -118,7 +131,7 @@ extension CoverageQuery {
                 SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
                 FROM (
                     SELECT s.part\(keys.joined()), l.position, l.change, l.site
-                    FROM \(from)
+                    FROM \(from)\(kinds)
                     \(query.whereClause)
                 ) c
                 JOIN journal j ON j.change = c.change AND j.site = c.site
@@ -126,5 +139,22 @@ extension CoverageQuery {
                 LIMIT \(ChangeBehind.rowsMax)
                 """, parameters: query.parameters)
         ]
+    }
+}
+
+extension RecordingTimes {
+    /// Of what follows from coverage: from the site's set-up on to the last recorded hour.
+    static func ofCoverage(known: LedgerStanding, in query: inout Query) -> RecordingTimes {
+        let last = query.bind(.int64(known.isLatest ? .max : known.position))
+        let since = "(SELECT p.since FROM coverage_progress p WHERE p.site = s.id)"
+        return RecordingTimes(
+            since: since,
+            until: """
+                coalesce(
+                    (SELECT r.recorded_until FROM coverage_recordings r
+                        WHERE r.site = s.id AND r.position <= \(last)
+                        ORDER BY r.position DESC LIMIT 1),
+                    \(since))
+                """)
     }
 }

@@ -366,7 +366,99 @@ import Testing
         }
     }
 
+    // MARK: Sums
+
+    private func rollUp(_ database: TestDatabase) async throws {
+        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+    }
+
+    @Test(
+        arguments: [
+            [], [.month], [.month, .area], [.month, .monitored, .camera], [.model],
+            [.month, .pattern], [.pattern, .area, .model],
+        ] as [[Dimension]])
+    func `are the same from sums by month and from rows, now and as known before`(
+        groups: [Dimension]
+    ) async throws {
+        try await withNode { database, node in
+            let year = StatisticsQuestion(
+                metric: .coverage, from: .date(try #require(LocalDate("2026-01-01"))),
+                to: .date(try #require(LocalDate("2027-01-01"))))
+            var now = year
+            now.groups = groups
+            now.comparisons = [.previousFullYear]
+            var before = now
+            try await threeHours(of: node)
+            let known = try await record(at: 11_000, by: node, in: database)
+            before.asOf = try await database.query(
+                "SELECT recorded_at FROM positions WHERE position = $1", .int64(Int64(known))
+            ).time(0, 0)
+            let fromRows = cells(try await answer(now, node))
+            try await rollUp(database)
+            let fromSums = cells(try await answer(now, node))
+
+            try await interrupt(node, from: 1_800, to: 4_500, in: database)
+            try await record(at: 11_000, by: node, in: database)
+            let changed = try await answer(now, node)
+            try await rollUp(database)
+            let summed = try await answer(now, node)
+            let earlier = try await answer(before, node)
+
+            #expect(fromRows.isEmpty == groups.isEmpty)
+            #expect(fromSums == fromRows)
+            #expect(cells(summed) == cells(changed))
+            #expect(hours(summed.period.total) == hours(changed.period.total))
+            #expect(cells(earlier) == fromRows)
+            #expect(hours(earlier.period.total) != hours(summed.period.total))
+            // They are read: what they say too much, the figures say.
+            try await database.query("UPDATE coverage_cells SET amount = amount + 3600")
+            let falsified = try await answer(now, node)
+            #expect(hours(falsified.period.total) != hours(summed.period.total))
+        }
+    }
+
+    @Test(arguments: [
+        "UPDATE coverage_cells SET amount = amount + 1 WHERE cube = 'base'",
+        "DELETE FROM coverage_cells WHERE cube = 'pattern_area'",
+        "UPDATE camera_day_cells SET day = day + 1 WHERE cube = 'area'",
+        "INSERT INTO camera_day_cells SELECT * FROM camera_day_cells",
+    ])
+    func `that are not the sum of the rows are found`(falsehood: String) async throws {
+        try await withNode { database, node in
+            try await threeHours(of: node)
+            try await record(at: 11_000, by: node, in: database)
+            try await rollUp(database)
+            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+
+            try await database.query(falsehood)
+
+            let differences = try await node.instance.run { try await $0.ledgerDifferences() }
+            #expect(!differences.isEmpty)
+            #expect(differences.allSatisfy { falsehood.contains($0.kind) })
+        }
+    }
+
     // MARK: Verifying
+
+    @Test(arguments: [
+        "UPDATE camera_day_ledger SET analysed = NOT analysed",
+        "UPDATE camera_day_ledger SET position = position + 1",
+        "DELETE FROM camera_day_ledger WHERE amount = -1",
+    ])
+    func `whose days of cameras do not follow from them are found`(falsehood: String) async throws {
+        try await withNode { database, node in
+            try await threeHours(of: node)
+            try await record(at: 11_000, by: node, in: database)
+            try await interrupt(node, from: 0, to: 10_800, in: database)
+            try await record(at: 11_000, by: node, in: database)
+            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+
+            try await database.query(falsehood)
+
+            let differences = try await node.instance.run { try await $0.ledgerDifferences() }
+            #expect(Set(differences.map(\.kind)) == ["camera_day"])
+        }
+    }
 
     @Test func `that the reports do not bear out are found`() async throws {
         try await withNode { database, node in

@@ -12,6 +12,7 @@ import Testing
         "ledger_sums", "ledger_firsts", "incident_cells", "incident_arrival_cells",
         "intervention_cells", "intervention_arrival_cells",
         "alarm_cells", "detection_cells", "assessment_cells", "refusal_cells",
+        "coverage_cells", "camera_day_ledger", "camera_day_cells",
     ]
 
     @Test(arguments: recorded)
