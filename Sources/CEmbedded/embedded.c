@@ -53,6 +53,9 @@ static const unsigned char migration_0015[] = {
 static const unsigned char migration_0016[] = {
 #embed "../../Migrations/0016_sum_up_coverage.sql"
 };
+static const unsigned char migration_0017[] = {
+#embed "../../Migrations/0017_create_annunciation_ledger.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -72,6 +75,7 @@ static const struct embedded_file files[] = {
     {"0014_create_reports.sql", migration_0014, sizeof migration_0014},
     {"0015_speed_up_coverage.sql", migration_0015, sizeof migration_0015},
     {"0016_sum_up_coverage.sql", migration_0016, sizeof migration_0016},
+    {"0017_create_annunciation_ledger.sql", migration_0017, sizeof migration_0017},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

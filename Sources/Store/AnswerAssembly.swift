@@ -40,7 +40,7 @@ struct AnswerAssembly {
     // MARK: Taking rows
 
     mutating func takeCounting(_ rows: QueryResult) throws(PostgreSQLError) {
-        guard question.metric.isAutomatic, rows.rowCount > 0 else { return }
+        guard question.metric.countsDetections, rows.rowCount > 0 else { return }
         detectionsBefore = try rows.time(0, 0)
     }
 
@@ -197,7 +197,7 @@ struct AnswerAssembly {
         // Whether an alarm was dismissed says nothing of detections.
         let place = question.groups.firstIndex(of: .dismissalReason)
         let isOfDismissal = place.map { keys?[$0] != nil } ?? false
-        guard question.metric.isAutomatic, question.filter(.dismissalReason) == nil,
+        guard question.metric.countsDetections, question.filter(.dismissalReason) == nil,
             !isOfDismissal
         else { return nil }
         return state(of: keys, in: part, spans, until: detectionsBefore ?? .epoch)

@@ -56,6 +56,7 @@ extension Metric {
             LedgerQuery(question)
         case .alarmFunnel, .detectionQuality: AlarmQuery(question)
         case .coverage: CoverageQuery(question)
+        case .alarmLoad: AlarmLoadQuery(question)
         }
     }
 }

@@ -77,7 +77,7 @@ struct LedgerQuery: FigureSource {
             arrivals.cells = "intervention_arrival_cells"
             arrivals.cubes = Self.arrivalCubes
             source = arrivals
-        case (.alarmFunnel, _), (.detectionQuality, _), (.coverage, _):
+        case (.alarmFunnel, _), (.detectionQuality, _), (.coverage, _), (.alarmLoad, _):
             preconditionFailure("a metric of another source")
         }
     }

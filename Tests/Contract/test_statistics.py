@@ -144,6 +144,25 @@ def test_what_became_of_an_alarm_counts_on_the_day_of_its_raise(site: Site) -> N
     assert known["recall_estimate"] == 1 and quality["left_out"]["unjudged"] == 0
 
 
+def test_the_alarm_load_counts_what_rang_and_names_what_did_not(site: Site) -> None:
+    for pattern in ("hitting", "hitting", "kicking"):
+        alarm(site, pattern=pattern)
+    alarm(site, pattern="pushing", operating_mode="parallel")
+    day = datetime.now(timezone.utc)
+    period = {
+        "from": (day - timedelta(days=2)).date().isoformat(),
+        "to": (day + timedelta(days=2)).date().isoformat(),
+    }
+
+    load = ask(site, "alarm-load", group_by="pattern", **period)
+    rang = {cell["group"]["pattern"]: cell["known_part"]["annunciated"] for cell in load["cells"]}
+    assert rang == {"hitting": 1, "kicking": 1}  # the second hitting belongs to the first's alarm
+    assert load["total"]["known_part"]["top_ten_share"] == 1
+    assert load["filters"]["operating_mode"] == ["production"]
+    assert load["left_out"]["operating_modes"]["parallel"] == 1
+    assert load["left_out"]["late"] == 0
+
+
 def fingerprint(zone: str) -> str:
     """The contract's fingerprint of a zone, by the system's time zone database."""
 

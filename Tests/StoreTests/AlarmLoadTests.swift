@@ -345,8 +345,10 @@ import Testing
             _ = try await instance.submit(site.detection(camera: 4, mode: .parallel, at: now))
             for (member, camera) in [("overdue", 1), ("chattering", 2), ("stale", 3)] {
                 try await database.query(
-                    "UPDATE alarms SET \(member) = true WHERE camera = $1",
-                    .uuid(site.cameras[camera]))
+                    """
+                    UPDATE alarms SET \(member) = true
+                    FROM (SELECT nextval('changes')) number WHERE camera = $1
+                    """, .uuid(site.cameras[camera]))
             }
             try await database.query(
                 """

@@ -13,6 +13,7 @@ import Testing
         "intervention_cells", "intervention_arrival_cells",
         "alarm_cells", "detection_cells", "assessment_cells", "refusal_cells",
         "coverage_cells", "camera_day_ledger", "camera_day_cells",
+        "annunciation_ledger", "annunciation_cells",
     ]
 
     @Test(arguments: recorded)

@@ -95,6 +95,10 @@ extension Measure {
         case .blindHours: "blind"
         case .offHours: "aus"
         case .unknownHours: "unbekannt"
+        case .annunciated: "gemeldete Alarme"
+        case .chattering: "davon flatternd"
+        case .stale: "stehende Alarme"
+        case .topTenShare: "Anteil der zehn häufigsten Quellen"
         }
     }
 }

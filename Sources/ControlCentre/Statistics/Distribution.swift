@@ -63,6 +63,13 @@ public struct Distribution: Sendable, Hashable {
         return place < entries.count && entries[place].value == value ? entries[place].count : 0
     }
 
+    /// Which part of all cases has one of the values that most have; nil of no cases.
+    public func share(ofMostFrequent most: Int) -> Double? {
+        guard known > 0 else { return nil }
+        let counts = entries.map(\.count).sorted(by: >)
+        return Double(counts.prefix(most).reduce(0, +)) / Double(known)
+    }
+
     public mutating func add(_ other: Distribution) {
         missing += other.missing
         add(other.entries)

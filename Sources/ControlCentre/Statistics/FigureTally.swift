@@ -37,4 +37,10 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     case blind
     case off
     case unknown
+
+    // Alarms that rang, by their source
+    case annunciated
+    // Of those that rang
+    case chattering
+    case stale
 }

@@ -57,11 +57,19 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
     case offHours = "off_hours"
     case unknownHours = "unknown_hours"
 
+    // Alarms that rang
+    case annunciated
+    case chattering
+    case stale
+    /// Which part of them comes from the ten worst sources.
+    case topTenShare = "top_ten_share"
+
     /// Whether it is a number of cases, and so a whole one.
     public var isCount: Bool {
         switch self {
         case .median, .percentile90, .mean, .precision, .recallEstimate, .analysedHours,
-            .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours:
+            .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours,
+            .topTenShare:
             false
         default: true
         }

@@ -7,12 +7,15 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
     case alarmFunnel = "alarm-funnel"
     case detectionQuality = "detection-quality"
     case coverage
+    case alarmLoad = "alarm-load"
 
     /// Whether it is recorded only where detections come in.
-    public var isAutomatic: Bool { self == .alarmFunnel || self == .detectionQuality }
+    public var isAutomatic: Bool { countsDetections || self == .alarmLoad }
+
+    public var countsDetections: Bool { self == .alarmFunnel || self == .detectionQuality }
 
     /// A period begins and ends on a multiple of so many seconds, by which is counted.
-    public var stepSeconds: Int64 { self == .coverage ? 3_600 : 900 }
+    public var stepSeconds: Int64 { self == .coverage || self == .alarmLoad ? 3_600 : 900 }
 }
 
 /// Which two instants an arrival time lies between.

@@ -37,4 +37,34 @@ extension MetricDefinition {
             .unknownHours,
         ],
         groups: calendar + place + [.pattern, .model], filters: place + [.pattern, .model])
+
+    static let alarmLoad = MetricDefinition(
+        metric: .alarmLoad, version: 1,
+        title: Text(
+            german: "Alarmlast der Videobeobachtung (ISA-18.2)",
+            english: "Alarm load of the observers (ISA-18.2)"),
+        counts: Text(
+            german: "Jede Meldung eines Alarms: bei der Auslösung, und wieder, wenn er nach dem "
+                + "Ende einer Zurückstellung, der Abgabe oder der Wiedereröffnung erneut gemeldet "
+                + "wird. Gemeldet wird nur im Echtbetrieb; verspätete und zurückgestellte Alarme "
+                + "werden es nicht. Davon flatternd: mindestens die dritte der Quelle in zehn "
+                + "Minuten; eine Quelle ist eine Kamera mit einem Muster. Stehend: Alarme, die "
+                + "einen Tag nach der Meldung noch aktiv waren. Anteil der zehn häufigsten Quellen "
+                + "an allen Meldungen.",
+            english: "Each annunciation of an alarm: at the raise, and again when it rings anew "
+                + "after the end of a shelving, a release or a reopening. Only production rings; "
+                + "late and shelved alarms do not. Of these chattering: at least the third of the "
+                + "source within ten minutes; a source is a camera with a pattern. Stale: alarms "
+                + "that were still active a day after they had rung. Share of the ten most "
+                + "frequent sources in all annunciations."),
+        clock: Text(
+            german: "Der Zeitpunkt der Meldung, eines stehenden Alarms einen Tag danach; in der "
+                + "Zeitzone des Standorts. Ein Zeitraum beginnt und endet mit einer vollen Stunde.",
+            english: "The instant of the annunciation, of a stale alarm a day after it; in the "
+                + "time zone of the site. A period begins and ends with a full hour."),
+        recorded: Text(
+            german: "Ab dem ersten Alarm des Standorts.",
+            english: "From the first alarm of the site on."),
+        measures: [.annunciated, .chattering, .stale, .topTenShare],
+        groups: calendar + place + [.pattern], filters: place + [.pattern])
 }

@@ -31,6 +31,7 @@ public struct MetricDefinition: Sendable {
         case .alarmFunnel: alarmFunnel
         case .detectionQuality: detectionQuality
         case .coverage: coverage
+        case .alarmLoad: alarmLoad
         }
     }
 

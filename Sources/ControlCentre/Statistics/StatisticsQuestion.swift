@@ -82,12 +82,15 @@ public struct StatisticsQuestion: Sendable {
         case .alarmFunnel: [.refused]
         case .detectionQuality: [.retracted, .refused, .unjudged]
         case .coverage: []
+        case .alarmLoad: [.late]
         }
     }
 
     /// Which operating modes count: production, unless the question is about modes; nil: all, or
     /// the metric counts what has none.
     public var operatingModes: [String]? {
+        // No other alarm rings.
+        if metric == .alarmLoad { return [OperatingMode.production.rawValue] }
         guard MetricDefinition.current(of: metric).filters.contains(.operatingMode) else {
             return nil
         }

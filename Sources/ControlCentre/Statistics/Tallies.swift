@@ -48,6 +48,7 @@ public struct Tallies: Sendable, Hashable {
         case .blindHours: hours(.blind)
         case .offHours: hours(.off)
         case .unknownHours: hours(.unknown)
+        case .topTenShare: self[.annunciated].share(ofMostFrequent: 10)
         default:
             if let decile = measure.decile {
                 Double(self[.detections].count(of: decile))

@@ -1,0 +1,157 @@
+import ControlCentre
+import PostgreSQL
+
+/// What a question about the alarm load asks, as SQL: what rang, and from which sources.
+struct AlarmLoadQuery: FigureSource {
+    private let question: StatisticsQuestion
+
+    private static let base: Set<Dimension> = [.month, .site]
+    private static let annunciations = LedgerTable(
+        rows: "annunciation_ledger", time: "happened_at", cells: "annunciation_cells",
+        cubes: [
+            ("base", base), ("area", base.union([.area, .monitored])),
+            ("camera", base.union([.camera])), ("pattern", base.union([.pattern])),
+        ])
+
+    init(_ question: StatisticsQuestion) { self.question = question }
+
+    var firsts: [LedgerFirst] { [.alarm] }
+
+    private func asked(by groups: [Dimension]) -> Set<Dimension> {
+        Set(groups).union(question.filters.map(\.dimension))
+    }
+
+    private func filter(_ query: inout Query) {
+        for (dimension, values) in question.filters where dimension != .site {
+            let value = dimension.text(of: "l.\(dimension.rawValue)")
+            query.filter("\(value) = ANY (\(query.bind(.texts(values))))")
+        }
+    }
+
+    // MARK: What rang
+
+    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
+        -> [Statement]
+    {
+        Self.annunciations.statements(of: spans, asked: asked(by: groups)) { reading, stretches in
+            annunciated(reading, of: stretches, by: groups, known)
+        }
+    }
+
+    private func annunciated(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ known: LedgerStanding
+    ) -> Statement {
+        var query = Query()
+        var from = Self.annunciations.bind(reading, of: stretches, known: known, in: &query)
+        filter(&query)
+        let keys = groups.enumerated().map { place, group in
+            let key = Self.annunciations.key(of: group, reading, value: "l.\(group.rawValue)")
+            return ", \(key) AS k\(place)"
+        }.joined()
+        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+        var sums = "l.tally, sum(l.amount)::bigint AS count, string_agg(l.sources, '') AS packed"
+        var places = 1...groups.count + 2
+        var (count, packed) = ("c.count", "c.packed")
+        if case .cells = reading {
+        } else {
+            from += """
+
+                CROSS JOIN LATERAL (
+                    SELECT l.fact AS tally, CASE l.fact WHEN 'annunciated' THEN l.source END
+                        AS source
+                    UNION ALL
+                    SELECT 'chattering', NULL WHERE l.chattering AND l.fact = 'annunciated'
+                ) t
+                """
+            sums = "t.tally, t.source, sum(l.amount)::bigint AS count"
+            places = 1...groups.count + 3
+            count = "sum(c.count)::bigint"
+            packed = """
+                string_agg(int8send(c.source) || int4send(c.count::integer), '')
+                    FILTER (WHERE c.source IS NOT NULL)
+                """
+        }
+        let outer = (1...groups.count + 2).map(String.init).joined(separator: ", ")
+        var grouping = ""
+        if case .cells = reading {} else { grouping = "GROUP BY \(outer)" }
+        return Statement(
+            """
+            SELECT p.part\(texts.joined()), c.tally, NULL::bigint, \(count), \(packed)
+            FROM (
+                SELECT s.parts\(keys), \(sums)
+                FROM \(from)
+                \(query.whereClause)
+                GROUP BY \(places.map(String.init).joined(separator: ", "))
+            ) c
+            \(question.rowsOfParts)
+            \(grouping)
+            """, parameters: query.parameters)
+    }
+
+    // MARK: What is left out
+
+    /// Alarms that did not ring: of other modes, by those, and of production those that came late.
+    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
+        let table = AnalysisLedger.alarms.table
+        return table.statements(of: spans, asked: asked(by: []).union([.late, .operatingMode])) {
+            reading, stretches in
+            var query = Query()
+            let from = table.bind(reading, of: stretches, known: known, in: &query)
+            filter(&query)
+            query.filter("(l.late OR l.operating_mode <> 'production')")
+            return Statement(
+                """
+                SELECT p.part, c.reason, c.operating_mode, c.count
+                FROM (
+                    SELECT s.parts,
+                        CASE l.operating_mode WHEN 'production'
+                            THEN '\(LeftOutReason.late.rawValue)' END AS reason,
+                        l.operating_mode, sum(l.amount)::bigint AS count
+                    FROM \(from)
+                    \(query.whereClause)
+                    GROUP BY 1, 2, 3
+                ) c
+                \(question.rowsOfParts)
+                """, parameters: query.parameters)
+        }
+    }
+}
+
+// MARK: The journal behind it
+
+extension AlarmLoadQuery {
+    func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
+    ) -> [Statement] {
+        let table = leftOut ? AnalysisLedger.alarms.table : Self.annunciations
+        let groups = leftOut ? [] : groups
+        var query = Query()
+        let from = """
+            \(query.bind(spans)) JOIN \(table.rows) l ON \(table.isWithin)
+                JOIN positions p ON p.change = l.change
+            """
+        filter(&query)
+        if leftOut { query.filter("(l.late OR l.operating_mode <> 'production')") }
+        query.filter("p.position > \(query.bind(.int64(after)))")
+        query.filter("p.position <= \(query.bind(.int64(upTo)))")
+        let keys = groups.enumerated().map { place, group in
+            ", \(table.key(of: group, .rows, value: "l.\(group.rawValue)")) AS k\(place)"
+        }.joined()
+        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+        return [
+            Statement(
+                """
+                SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
+                FROM (
+                    SELECT s.part\(keys), p.position, l.change, l.alarm
+                    FROM \(from)
+                    \(query.whereClause)
+                ) c
+                JOIN journal j ON j.change = c.change AND j.subject = c.alarm::text
+                ORDER BY c.position, j.event, j.subject
+                LIMIT \(ChangeBehind.rowsMax)
+                """, parameters: query.parameters)
+        ]
+    }
+}
