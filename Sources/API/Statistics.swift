@@ -197,16 +197,19 @@ extension QueryReader {
 
     /// A date, or an instant on a step of the metric; both are required.
     private mutating func bound(_ name: String, of metric: Metric) -> PeriodBound? {
-        let expected = "a date of the years 1970 to 2199, or an RFC 3339 time with offset"
+        let expected =
+            metric.isByDay
+            ? "a date of the years 1970 to 2199, since the metric counts by the day"
+            : "a date of the years 1970 to 2199, or an RFC 3339 time with offset"
         guard text(name) != nil else {
             refuse(name, code: "missing", "must be \(expected)")
             return nil
         }
         let bound: PeriodBound? = value(name, expected: expected) { text in
             if let date = LocalDate(text) { return .date(date) }
-            guard let instant = Timestamp(rfc3339: text), Self.instants.contains(instant) else {
-                return nil
-            }
+            guard !metric.isByDay, let instant = Timestamp(rfc3339: text),
+                Self.instants.contains(instant)
+            else { return nil }
             return .instant(instant)
         }
         if case .instant(let instant) = bound,
@@ -408,7 +411,7 @@ extension LeftOutCount {
 extension Tallies {
     func value(of measure: Measure) -> MeasuredValue? {
         guard let number = number(of: measure) else { return nil }
-        return measure.isCount ? .whole(Int64(number)) : .fraction(number)
+        return measure.isWhole ? .whole(Int64(number)) : .fraction(number)
     }
 }
 

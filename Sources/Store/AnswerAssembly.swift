@@ -18,6 +18,8 @@ struct AnswerAssembly {
         var stretchesBySite: [String: [SiteID: (from: Timestamp, to: Timestamp)]] = [:]
         var counts: [[String?]: Tallies] = [:]
         var total = Tallies()
+        /// By the keys of those groups that tell days apart.
+        var days: [[String?]: Set<Int64>]?
         var leftOut: StatisticsAnswer.LeftOut
 
         /// Without the keys of which there is nothing.
@@ -52,6 +54,18 @@ struct AnswerAssembly {
             let stretch = (from: try rows.time(row, 3), to: try rows.time(row, 4))
             if parts[part].stretchesBySite[key] == nil { parts[part].stretches.append(key) }
             parts[part].stretchesBySite[key, default: [:]][site] = stretch
+        }
+    }
+
+    mutating func takeDays(_ rows: QueryResult) throws(PostgreSQLError) {
+        for part in parts.indices { parts[part].days = [:] }
+        let groups = question.groups.filter(\.tellsDaysApart).count
+        for row in 0..<rows.rowCount {
+            let part = Int(try rows.int32(row, 0))
+            var keys: [String?] = []
+            for group in 0..<groups { keys.append(try rows.text(row, group + 1)) }
+            let days = try Distribution.Entry.unpack(rows.bytes(row, groups + 1))
+            parts[part].days?[keys] = Set(days.map(\.value))
         }
     }
 
@@ -134,7 +148,7 @@ struct AnswerAssembly {
                         StatisticsAnswer.Cell(
                             keys: keys, state: state(of: keys, in: part, spans),
                             detectionState: detectionState(of: keys, in: part, spans),
-                            tallies: part.counts[keys] ?? Tallies()))
+                            tallies: tallies(part.counts[keys] ?? Tallies(), of: keys, in: part)))
                 }
             }
             built.append(
@@ -145,7 +159,7 @@ struct AnswerAssembly {
                         keys: question.groups.map { _ in nil },
                         state: state(of: nil, in: part, spans),
                         detectionState: detectionState(of: nil, in: part, spans),
-                        tallies: part.total),
+                        tallies: tallies(part.total, of: nil, in: part)),
                     leftOut: part.leftOut))
         }
         var answer = StatisticsAnswer(
@@ -180,6 +194,19 @@ struct AnswerAssembly {
         guard let first = lists.first else { return [[]] }
         let rest = combinations(lists.dropFirst())
         return first.flatMap { key in rest.map { [key] + $0 } }
+    }
+
+    /// What was counted, beside the days of which it was counted where the metric has such.
+    private func tallies(_ counted: Tallies, of keys: [String?]?, in part: Part) -> Tallies {
+        guard let all = part.days else { return counted }
+        let days =
+            keys.map { keys in
+                all[zip(question.groups, keys).filter { $0.0.tellsDaysApart }.map(\.1)] ?? []
+            } ?? all.values.reduce(into: []) { $0.formUnion($1) }
+        var tallies = counted
+        tallies.add(
+            days.map { Distribution.Entry(value: $0, count: 1) }, missing: 0, to: .days)
+        return tallies
     }
 
     /// Whether a cell's figure can be told.

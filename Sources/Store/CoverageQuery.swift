@@ -36,9 +36,9 @@ struct CoverageQuery: FigureSource {
         -> [Statement]
     {
         let asked = Set(groups).union(question.filters.map(\.dimension))
-        return table(groups).statements(of: spans, asked: asked) { reading, stretches in
+        return table.statements(of: spans, asked: asked) { reading, stretches in
             var query = Query()
-            let from = table(groups).bind(reading, of: stretches, known: known, in: &query)
+            let from = table.bind(reading, of: stretches, known: known, in: &query)
             let kinds = takeApart(reading, by: groups, &query)
             filter(&query)
             let inner = groups.enumerated().map {
@@ -62,12 +62,11 @@ struct CoverageQuery: FigureSource {
         }
     }
 
-    private func table(_ groups: [Dimension]) -> LedgerTable {
-        isByPattern(groups) ? Self.patterns : Self.cameras
-    }
+    private var table: LedgerTable { isByPattern ? Self.patterns : Self.cameras }
 
-    private func isByPattern(_ groups: [Dimension]) -> Bool {
-        groups.contains(.pattern) || question.filter(.pattern) != nil
+    /// The total, too, is of what its parts are.
+    private var isByPattern: Bool {
+        question.groups.contains(.pattern) || question.filter(.pattern) != nil
     }
 
     /// Takes of the rows those of the kind that is asked about; returns SQL by which each is there
@@ -78,10 +77,10 @@ struct CoverageQuery: FigureSource {
         // Each cube has one kind.
         if case .cells = reading {
         } else {
-            query.filter("l.patterns IS \(isByPattern(groups) ? "NOT NULL" : "NULL")")
+            query.filter("l.patterns IS \(isByPattern ? "NOT NULL" : "NULL")")
         }
         var kinds = ""
-        if isByPattern(groups) { kinds += " CROSS JOIN LATERAL unnest(l.patterns) k (pattern)" }
+        if isByPattern { kinds += " CROSS JOIN LATERAL unnest(l.patterns) k (pattern)" }
         if groups.contains(.model) {
             kinds += " CROSS JOIN LATERAL unnest(coalesce(l.models, ARRAY[NULL])) m (model)"
         }

@@ -27,6 +27,11 @@ protocol FigureSource {
     /// A reason is one of `LeftOutReason`; NULL: another operating mode than those asked for.
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
 
+    /// The days that each cell is about, as far as they are recorded whole: part, the keys of those
+    /// groups that tell days apart or are sites, days since 1970-01-01 packed as values are; nil: the
+    /// metric has no figures of days.
+    func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement?
+
     /// Which rows of the journal, known after one position and up to another, have changed figures:
     /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
     /// They never change, and need no snapshot.
@@ -45,6 +50,8 @@ struct RecordingTimes {
 extension FigureSource {
     func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? { nil }
 
+    func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement? { nil }
+
     /// Of what has several values the parts do not add up to the total.
     func addsUp(over groups: [Dimension]) -> Bool { !groups.contains(.outcome) }
 }
@@ -57,6 +64,7 @@ extension Metric {
         case .alarmFunnel, .detectionQuality: AlarmQuery(question)
         case .coverage: CoverageQuery(question)
         case .alarmLoad: AlarmLoadQuery(question)
+        case .cameras: CameraQuery(question)
         }
     }
 }

@@ -77,7 +77,8 @@ struct LedgerQuery: FigureSource {
             arrivals.cells = "intervention_arrival_cells"
             arrivals.cubes = Self.arrivalCubes
             source = arrivals
-        case (.alarmFunnel, _), (.detectionQuality, _), (.coverage, _), (.alarmLoad, _):
+        case (.alarmFunnel, _), (.detectionQuality, _), (.coverage, _), (.alarmLoad, _),
+            (.cameras, _):
             preconditionFailure("a metric of another source")
         }
     }

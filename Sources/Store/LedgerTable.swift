@@ -77,8 +77,12 @@ struct LedgerTable {
     ///
     /// - Parameter value: what a row or cell has of a dimension that is not of the clock.
     func key(of dimension: Dimension, _ reading: Reading, value: String) -> String {
-        if case .cells = reading, dimension == .month { return "l.month::timestamp" }
-        let local = "(l.\(time) AT TIME ZONE s.zone)"
+        var local = "(l.\(time) AT TIME ZONE s.zone)"
+        if case .cells = reading {
+            if dimension == .month { return "l.month::timestamp" }
+            // Only those by day have other cubes with a clock.
+            local = "l.day::timestamp"
+        }
         return switch dimension {
         case .month, .week, .day: "date_trunc('\(dimension.rawValue)', \(local))"
         case .hourOfDay: "extract(hour FROM \(local))::int"

@@ -124,6 +124,9 @@ extension Database {
         let counts = source.counts(of: spans, by: question.groups, known: standing)
         let hasOwnTotal = !source.addsUp(over: question.groups)
         let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: standing) : []
+        if let days = source.days(of: spans, by: question.groups) {
+            try assembly.takeDays(try await connection.execute([days])[0])
+        }
         let results = try await connection.execute(leftOut + counts + totals)
         for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
         for result in results[leftOut.count...].prefix(counts.count) {

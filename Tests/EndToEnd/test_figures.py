@@ -8,8 +8,10 @@ import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import psycopg
@@ -29,6 +31,8 @@ from server_under_test import (
 
 PERIOD = {"from": "2026-04-01", "to": "2026-05-01"}
 BOTH = {"compare": "previous_same_period,previous_full_year"}
+#: Of cameras on a day.
+KINDS = ("installed", "analysed")
 
 
 def record(site: Site, occurred_at: str, **members: Any) -> dict[str, Any]:
@@ -140,6 +144,114 @@ def test_verifying_prints_what_was_tampered_with(
     subject = sent["id"] if "intervention" in tampering else matter["id"]
     assert all(subject in line and " from position " in line for line in lines)
     assert found.stdout.splitlines()[0][0] in "+-"
+
+
+# How the squares were watched
+
+
+def local_midnight(days_ago: int) -> datetime:
+    """When a day of the site began."""
+    zone = ZoneInfo("Europe/Berlin")
+    day = datetime.now(zone).date() - timedelta(days=days_ago)
+    return datetime.combine(day, time(), zone)
+
+
+def recorded_until(database: str, instant: datetime) -> None:
+    """Records the hours before an instant, at once instead of in their time."""
+    with psycopg.connect(database, autocommit=True) as superuser:
+        while True:
+            with superuser.transaction():
+                # The server's own turn is waited for.
+                superuser.execute("SELECT pg_advisory_xact_lock(7236015)")
+                superuser.execute("SELECT advance_coverage()")
+                [more] = superuser.execute("SELECT record_coverage()").fetchone()
+            [until] = superuser.execute(
+                "SELECT max(recorded_until) FROM coverage_recordings"
+            ).fetchone()
+            if not more and until is not None and until >= instant:
+                return
+
+
+def test_coverage_and_cameras_of_days_are_told_and_stay_as_they_were_known(
+    own: tuple[Server, str],
+) -> None:
+    server, database = own
+    midnights = [local_midnight(days_ago) for days_ago in (3, 2, 1, 0)]
+    days = [midnight.date().isoformat() for midnight in midnights]
+    noon = midnights[1] + timedelta(hours=12)
+    with server.client(server.create_token("administrator")) as administrator:
+        site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+        statistician = site.client("statistician")
+        with psycopg.connect(database, autocommit=True) as superuser, superuser.transaction():
+            superuser.execute("UPDATE cameras SET installed_at = '2020-01-01Z'")
+            superuser.execute(
+                "UPDATE coverage_progress SET since = %s, recorded_until = %s", [midnights[0]] * 2
+            )
+            superuser.execute(
+                "INSERT INTO analysis_intervals "
+                "(site, camera, pattern, node, starts_at, ends_at, status, model) "
+                "SELECT c.site, c.id, 'hitting', n.id, %s, %s, 'analysing', n.model "
+                "FROM cameras c JOIN nodes n ON n.site = c.site",
+                [midnights[1], noon],
+            )
+        recorded_until(database, midnights[3])
+        period = {"from": days[0], "to": days[3], "group_by": "day"}
+        coverage = ask(statistician, "coverage", **period)
+        cameras = ask(statistician, "cameras", **period)
+        assert [cell["values"]["analysed_hours"] for cell in coverage["cells"]] == [
+            0,
+            (noon - midnights[1]).total_seconds() / 3600,
+            0,
+        ]
+        for cell, begin, end in zip(coverage["cells"], midnights, midnights[1:]):
+            hours = (end.astimezone(UTC) - begin.astimezone(UTC)).total_seconds() / 3600
+            assert sum(cell["values"].values()) == hours
+        assert [
+            (cell["group"]["day"], *(cell["values"][f"{kind}_last_day"] for kind in KINDS))
+            for cell in cameras["cells"]
+        ] == [(days[0], 1, 0), (days[1], 1, 1), (days[2], 1, 0)]
+        total = cameras["total"]["values"]
+        assert (total["installed_camera_days"], total["analysed_camera_days"]) == (3, 1)
+        assert (total["installed_mean"], total["analysed_mean"]) == (1, pytest.approx(1 / 3))
+        assert (total["analysed_lowest"], total["analysed_highest"]) == (0, 1)
+        assert cameras["sentence"] == "Kameras installiert am letzten Tag: 1"
+        ahead = ask(statistician, "cameras", **{"from": days[2], "to": "2199-12-31"})
+        assert ahead["total"]["values"]["installed_mean"] == "partial"
+        assert ahead["total"]["known_part"]["installed_mean"] == 1
+
+        # An order that is entered days later.
+        create(
+            administrator,
+            "/v1/interruptions",
+            {
+                "site": site.id,
+                "ground": "assembly",
+                "from": midnights[0].isoformat(),
+                "to": midnights[2].isoformat(),
+            },
+        )
+        recorded_until(database, midnights[3])
+        known = {"as_of": cameras["as_of"]["recorded_at"]}
+        assert ask(statistician, "cameras", **period)["total"]["values"][
+            "analysed_camera_days"
+        ] == 0
+        assert ask(statistician, "cameras", **period, **known)["cells"] == cameras["cells"]
+        assert ask(statistician, "coverage", **period, **known)["cells"] == coverage["cells"]
+        site.close()
+    untouched = verify(server)
+    assert (untouched.returncode, untouched.stdout) == (0, "the ledger agrees with the journal\n")
+
+    with psycopg.connect(database, autocommit=True) as superuser:
+        superuser.execute("SELECT extend_ledger_runs(settle_ledger())")
+        superuser.execute("UPDATE coverage_cells SET amount = amount + 1 WHERE cube = 'base'")
+        superuser.execute("DELETE FROM camera_day_cells WHERE cube = 'area'")
+
+    found = verify(server)
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert {line.split()[1] for line in found.stdout.splitlines()} >= {
+        "coverage_cells",
+        "camera_day_cells",
+    }
 
 
 # Reading while much is written

@@ -11,12 +11,12 @@ import Testing
 
     /// A camera of a site that has been recorded since the begin.
     private func withNode(
-        from begin: Timestamp? = Self.begin,
+        from begin: Timestamp? = Self.begin, cameras: Int = 1,
         _ body: (TestDatabase, ReportingNode) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
-            let site = try await DemonstrationSite(in: instance)
+            let site = try await DemonstrationSite(in: instance, cameras: cameras)
             let begin = try #require(begin)
             try await database.query("UPDATE cameras SET installed_at = '2020-01-01Z'")
             try await database.query(
@@ -435,6 +435,170 @@ import Testing
             let differences = try await node.instance.run { try await $0.ledgerDifferences() }
             #expect(!differences.isEmpty)
             #expect(differences.allSatisfy { falsehood.contains($0.kind) })
+        }
+    }
+
+    // MARK: Cameras by the day
+
+    /// Of three days: one camera all the time, analysed on the first; another from noon of the second
+    /// to the morning of the third, analysed on the second.
+    private func threeDays(of node: ReportingNode, in database: TestDatabase) async throws {
+        let noon = 36 * 3_600
+        try await database.query(
+            "UPDATE cameras SET installed_at = $1, removed_at = $2 WHERE key = 'camera-1'",
+            .time(node.begin + .seconds(noon)), .time(node.begin + .seconds(54 * 3_600)))
+        func entry(_ camera: Int, _ status: AnalysisStatus) -> Heartbeat.Entry {
+            Heartbeat.Entry(camera: DemonstrationSite.key(camera), pattern: nil, status: status)
+        }
+        try await node.beat(0, [entry(0, .analysing)])
+        try await node.beat(1_800, [entry(0, .off)])
+        try await node.beat(noon, [entry(0, .blind), entry(1, .analysing)])
+        _ = try await node.instance.run { database in
+            try await database.reportLostNodes(
+                servingSince: node.begin, at: node.begin + .seconds(72 * 3_600))
+        }
+        try await record(at: 72 * 3_600 + 200, by: node, in: database)
+    }
+
+    private func cameras(_ from: String, _ to: String, by groups: [Dimension] = []) throws
+        -> StatisticsQuestion
+    {
+        var question = StatisticsQuestion(
+            metric: .cameras, from: .date(try #require(LocalDate(from))),
+            to: .date(try #require(LocalDate(to))))
+        question.groups = groups
+        return question
+    }
+
+    /// Of each measure in its order, such as `2 0 1.5 …`.
+    private func numbers(_ cell: StatisticsAnswer.Cell) -> String {
+        MetricDefinition.current(of: .cameras).measures.map { measure in
+            guard let number = cell.tallies.number(of: measure) else { return "-" }
+            return measure.isWhole ? "\(Int64(number))" : "\(number)"
+        }.joined(separator: " ")
+    }
+
+    private func numbers(of answer: StatisticsAnswer) -> [String] {
+        answer.period.cells.map { cell in
+            "\(cell.keys.map { $0 ?? "none" }.joined(separator: " ")): \(numbers(cell))"
+        }
+    }
+
+    private static let midnight = Timestamp(rfc3339: "2026-09-01T22:00:00Z")
+
+    @Test func `of cameras are how many there were on each day, and of which one was analysed`()
+        async throws
+    {
+        try await withNode(from: Self.midnight, cameras: 2) { database, node in
+            try await threeDays(of: node, in: database)
+
+            let byDay = try await answer(
+                try cameras("2026-09-02", "2026-09-05", by: [.day]), node)
+            let byArea = try await answer(
+                try cameras("2026-09-03", "2026-09-05", by: [.area, .monitored]), node)
+            let byWeekday = try await answer(
+                try cameras("2026-09-02", "2026-09-05", by: [.weekday]), node)
+
+            #expect(
+                numbers(of: byDay) == [
+                    "2026-09-02: 1 1 1.0 1.0 1 1 1 1 1 1",
+                    "2026-09-03: 2 1 2.0 1.0 2 2 1 1 2 1",
+                    "2026-09-04: 2 0 2.0 0.0 2 2 0 0 2 0",
+                ])
+            #expect(
+                numbers(byDay.period.total)
+                    == "2 0 \(5.0 / 3) \(2.0 / 3) 1 2 0 1 5 2")
+            #expect(byDay.period.total.state == .complete)
+            #expect(
+                numbers(of: byArea) == [
+                    "\(node.site.area) true: 2 0 2.0 0.5 2 2 0 1 4 1",
+                    "\(node.site.area) false: 0 0 0.0 0.0 0 0 0 0 0 0",
+                ])
+            let thursday = try #require(byWeekday.period.cells.first { $0.keys == ["thu"] })
+            #expect(numbers(thursday) == "2 1 2.0 1.0 2 2 1 1 2 1")
+        }
+    }
+
+    @Test func `of cameras leave out days that are not recorded whole`() async throws {
+        try await withNode(from: Self.midnight, cameras: 2) { database, node in
+            try await threeDays(of: node, in: database)
+
+            let month = try await answer(
+                try cameras("2026-09-01", "2026-10-01", by: [.month]), node)
+            try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+            let summed = try await answer(
+                try cameras("2026-09-01", "2026-10-01", by: [.month]), node)
+            let later = try await answer(try cameras("2026-09-05", "2026-09-07"), node)
+
+            #expect(month.period.total.state == .partial)
+            #expect(numbers(month.period.total) == "2 0 \(5.0 / 3) \(2.0 / 3) 1 2 0 1 5 2")
+            #expect(numbers(of: summed) == numbers(of: month))
+            #expect(later.period.total.state == .notRecorded)
+            #expect(numbers(later.period.total) == "- - - - - - - - 0 0")
+        }
+    }
+
+    @Test func `of cameras change by what is entered afterwards, but not as known before`()
+        async throws
+    {
+        try await withNode(from: Self.midnight, cameras: 2) { database, node in
+            try await threeDays(of: node, in: database)
+            let before = try await database.query(
+                "SELECT max(recorded_at) FROM positions"
+            ).time(0, 0)
+            // The first day altogether, and the second camera's second day after noon.
+            try await interrupt(node, from: 0, to: 86_400, in: database)
+            try await database.query(
+                "UPDATE cameras SET removed_at = $1 WHERE key = 'camera-1'",
+                .time(node.begin + .seconds(40 * 3_600)))
+            try await record(at: 72 * 3_600 + 200, by: node, in: database)
+
+            var question = try cameras("2026-09-02", "2026-09-05", by: [.day])
+            let now = try await answer(question, node)
+            question.asOf = before
+            let earlier = try await answer(question, node)
+
+            #expect(
+                numbers(of: now).map { String($0.prefix(15)) } == [
+                    "2026-09-02: 1 0", "2026-09-03: 2 1", "2026-09-04: 1 0",
+                ])
+            #expect(
+                numbers(of: earlier).map { String($0.prefix(15)) } == [
+                    "2026-09-02: 1 1", "2026-09-03: 2 1", "2026-09-04: 2 0",
+                ])
+            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+        }
+    }
+
+    @Test func `of a camera that moved count where it was longest that day`() async throws {
+        try await withNode(from: Self.midnight) { database, node in
+            let other: AreaID = try await node.instance.run { database in
+                try await database.createArea(
+                    NewArea(site: node.site.id, name: "Neckarwiese", monitored: false),
+                    by: ReportingNode.author, at: node.begin
+                ).stored().id()
+            }
+            try await database.query(
+                "UPDATE camera_periods SET valid_to = $1", .time(node.begin + .seconds(50_000)))
+            try await database.query(
+                """
+                INSERT INTO camera_periods (site, camera, valid_from, area)
+                SELECT site, camera, valid_to, $1 FROM camera_periods
+                """, .uuid(other))
+            try await record(at: 172_800, by: node, in: database)
+
+            let byArea = try await answer(
+                try cameras("2026-09-02", "2026-09-03", by: [.day, .area]), node)
+            try await record(at: 2 * 86_400 + 200, by: node, in: database)
+            let later = try await answer(
+                try cameras("2026-09-02", "2026-09-04", by: [.day, .area]), node)
+
+            #expect(
+                numbers(of: byArea) == ["2026-09-02 \(node.site.area): 1 0 1.0 0.0 1 1 0 0 1 0"])
+            #expect(
+                later.period.cells.compactMap { $0.tallies.number(of: .installedLast) }.reduce(0, +)
+                    == 2)
+            #expect(numbers(later.period.total) == "1 0 1.0 0.0 1 1 0 0 2 0")
         }
     }
 

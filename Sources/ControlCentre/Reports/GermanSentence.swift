@@ -34,7 +34,7 @@ extension StatisticsAnswer.Part {
         guard let measure = measures.first, let number = total.tallies.number(of: measure) else {
             return "kein Wert"
         }
-        return measure.isCount
+        return measure.isWhole
             ? German.number(Int64(number)) : German.number(number, decimals: 3)
     }
 }

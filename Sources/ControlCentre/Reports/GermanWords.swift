@@ -99,6 +99,16 @@ extension Measure {
         case .chattering: "davon flatternd"
         case .stale: "stehende Alarme"
         case .topTenShare: "Anteil der zehn häufigsten Quellen"
+        case .installedLast: "Kameras installiert am letzten Tag"
+        case .analysedLast: "Kameras ausgewertet am letzten Tag"
+        case .installedMean: "installiert im Mittel je Tag"
+        case .analysedMean: "ausgewertet im Mittel je Tag"
+        case .installedLowest: "installiert, kleinste Zahl"
+        case .installedHighest: "installiert, größte Zahl"
+        case .analysedLowest: "ausgewertet, kleinste Zahl"
+        case .analysedHighest: "ausgewertet, größte Zahl"
+        case .installedDays: "Kameratage installiert"
+        case .analysedDays: "Kameratage ausgewertet"
         }
     }
 }

@@ -25,6 +25,9 @@ public struct Distribution: Sendable, Hashable {
     /// All cases, whether their values are known or not.
     public var count: Int64 { known + missing }
 
+    /// In their order.
+    public var values: [Int64] { entries.map(\.value) }
+
     /// - Parameter value: nil: it is not known.
     public mutating func add(_ count: Int64, of value: Int64?) {
         guard let value else {

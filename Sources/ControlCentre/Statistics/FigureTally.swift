@@ -43,4 +43,10 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     // Of those that rang
     case chattering
     case stale
+
+    // Cameras, by the day
+    case installedCameras = "installed_cameras"
+    case analysedCameras = "analysed_cameras"
+    /// The days themselves, each once: of the cell and recorded whole.
+    case days
 }

@@ -64,14 +64,42 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
     /// Which part of them comes from the ten worst sources.
     case topTenShare = "top_ten_share"
 
-    /// Whether it is a number of cases, and so a whole one.
+    // Cameras: on the last day, on a day in the mean, on the days with the fewest and the most, and
+    // the days of all
+    case installedLast = "installed_last_day"
+    case analysedLast = "analysed_last_day"
+    case installedMean = "installed_mean"
+    case analysedMean = "analysed_mean"
+    case installedLowest = "installed_lowest"
+    case installedHighest = "installed_highest"
+    case analysedLowest = "analysed_lowest"
+    case analysedHighest = "analysed_highest"
+    case installedDays = "installed_camera_days"
+    case analysedDays = "analysed_camera_days"
+
+    /// Whether it is a number of cases.
     public var isCount: Bool {
         switch self {
         case .median, .percentile90, .mean, .precision, .recallEstimate, .analysedHours,
             .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours,
             .topTenShare:
             false
-        default: true
+        default: !isOfCameras
+        }
+    }
+
+    /// Whether it is a whole number.
+    public var isWhole: Bool {
+        isCount || (isOfCameras && self != .installedMean && self != .analysedMean)
+    }
+
+    /// Whether it is a number of cameras, which are no cases.
+    private var isOfCameras: Bool {
+        switch self {
+        case .installedLast, .analysedLast, .installedMean, .analysedMean, .installedLowest,
+            .installedHighest, .analysedLowest, .analysedHighest, .installedDays, .analysedDays:
+            true
+        default: false
         }
     }
 

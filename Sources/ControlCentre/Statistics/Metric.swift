@@ -8,11 +8,15 @@ public enum Metric: String, Hashable, Sendable, CaseIterable {
     case detectionQuality = "detection-quality"
     case coverage
     case alarmLoad = "alarm-load"
+    case cameras
 
     /// Whether it is recorded only where detections come in.
     public var isAutomatic: Bool { countsDetections || self == .alarmLoad }
 
     public var countsDetections: Bool { self == .alarmFunnel || self == .detectionQuality }
+
+    /// Whether a period begins and ends with a local day, by which is counted.
+    public var isByDay: Bool { self == .cameras }
 
     /// A period begins and ends on a multiple of so many seconds, by which is counted.
     public var stepSeconds: Int64 { self == .coverage || self == .alarmLoad ? 3_600 : 900 }

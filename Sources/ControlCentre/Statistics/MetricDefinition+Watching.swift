@@ -67,4 +67,40 @@ extension MetricDefinition {
             english: "From the first alarm of the site on."),
         measures: [.annunciated, .chattering, .stale, .topTenShare],
         groups: calendar + place + [.pattern], filters: place + [.pattern])
+
+    static let cameras = MetricDefinition(
+        metric: .cameras, version: 1,
+        title: Text(german: "Kameras", english: "Cameras"),
+        counts: Text(
+            german: "Die Kameras je Tag: installiert ist jede, die an dem Tag irgendwann zwischen "
+                + "Einrichtung und Abbau war, auch ausgeschaltet oder blind; ausgewertet davon "
+                + "jede, die es an dem Tag irgendwann für irgendein Muster war. Wie lange, sagt "
+                + "die Kennzahl coverage. Eine Kamera zählt an einem Tag einmal, in dem Bereich, "
+                + "in dem sie am längsten war; von mehreren gleich langen in einem "
+                + "videoüberwachten. Mittel, kleinste und größte Zahl gehen über alle Tage, auch "
+                + "solche ohne Kamera; ein Tag, der nicht ganz erfasst ist, zählt nicht. "
+                + "Kameratage sind die Summe der Tage.",
+            english: "The cameras of each day: installed is each that was between installation "
+                + "and removal at some time of the day, also if off or blind; analysed of these "
+                + "is each that was so at some time of the day for any pattern. How long, the "
+                + "metric coverage tells. A camera counts once a day, in the area in which it was "
+                + "longest; of several as long in a monitored one. Mean, lowest and highest go "
+                + "over all days, also those without a camera; a day that is not recorded whole "
+                + "does not count. Camera-days are the sum over the days."),
+        clock: Text(
+            german: "Der Kalendertag in der Zeitzone des Standorts; ein Zeitraum beginnt und endet "
+                + "mit einem Tag.",
+            english: "The calendar day in the time zone of the site; a period begins and ends with "
+                + "a day."),
+        recorded: Text(
+            german: "Ab dem ersten vollen Tag nach der Einrichtung des Standorts bis zur letzten "
+                + "erfassten Stunde (recorded_until).",
+            english: "From the first full day after the site's set-up on, to the last recorded "
+                + "hour (recorded_until)."),
+        measures: [
+            .installedLast, .analysedLast, .installedMean, .analysedMean, .installedLowest,
+            .installedHighest, .analysedLowest, .analysedHighest, .installedDays, .analysedDays,
+        ],
+        groups: [.month, .week, .day, .weekday, .site, .area, .monitored],
+        filters: [.site, .area, .monitored])
 }

@@ -32,6 +32,7 @@ public struct MetricDefinition: Sendable {
         case .detectionQuality: detectionQuality
         case .coverage: coverage
         case .alarmLoad: alarmLoad
+        case .cameras: cameras
         }
     }
 

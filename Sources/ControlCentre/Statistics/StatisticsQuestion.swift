@@ -81,7 +81,7 @@ public struct StatisticsQuestion: Sendable {
         case .arrivalTimes: clock == .dispatch ? [.retracted, .cancelled] : [.retracted]
         case .alarmFunnel: [.refused]
         case .detectionQuality: [.retracted, .refused, .unjudged]
-        case .coverage: []
+        case .coverage, .cameras: []
         case .alarmLoad: [.late]
         }
     }

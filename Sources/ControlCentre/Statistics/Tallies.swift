@@ -49,6 +49,16 @@ public struct Tallies: Sendable, Hashable {
         case .offHours: hours(.off)
         case .unknownHours: hours(.unknown)
         case .topTenShare: self[.annunciated].share(ofMostFrequent: 10)
+        case .installedLast: byDay(.installedCameras).last.map(Double.init)
+        case .analysedLast: byDay(.analysedCameras).last.map(Double.init)
+        case .installedMean: mean(byDay(.installedCameras))
+        case .analysedMean: mean(byDay(.analysedCameras))
+        case .installedLowest: byDay(.installedCameras).min().map(Double.init)
+        case .installedHighest: byDay(.installedCameras).max().map(Double.init)
+        case .analysedLowest: byDay(.analysedCameras).min().map(Double.init)
+        case .analysedHighest: byDay(.analysedCameras).max().map(Double.init)
+        case .installedDays: Double(byDay(.installedCameras).reduce(0, +))
+        case .analysedDays: Double(byDay(.analysedCameras).reduce(0, +))
         default:
             if let decile = measure.decile {
                 Double(self[.detections].count(of: decile))
@@ -63,6 +73,16 @@ public struct Tallies: Sendable, Hashable {
     private func share(of tally: FigureTally, beside other: FigureTally) -> Double? {
         let all = self[tally].count + self[other].count
         return all > 0 ? Double(self[tally].count) / Double(all) : nil
+    }
+
+    /// How many there were on each of the days.
+    private func byDay(_ tally: FigureTally) -> [Int64] {
+        self[.days].values.map { self[tally].count(of: $0) }
+    }
+
+    /// Of numbers; nil of none.
+    private func mean(_ numbers: [Int64]) -> Double? {
+        numbers.isEmpty ? nil : Double(numbers.reduce(0, +)) / Double(numbers.count)
     }
 
     /// Of a tally that counts seconds.
