@@ -56,6 +56,9 @@ static const unsigned char migration_0016[] = {
 static const unsigned char migration_0017[] = {
 #embed "../../Migrations/0017_create_annunciation_ledger.sql"
 };
+static const unsigned char migration_0018[] = {
+#embed "../../Migrations/0018_refine_evidence.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -76,6 +79,7 @@ static const struct embedded_file files[] = {
     {"0015_speed_up_coverage.sql", migration_0015, sizeof migration_0015},
     {"0016_sum_up_coverage.sql", migration_0016, sizeof migration_0016},
     {"0017_create_annunciation_ledger.sql", migration_0017, sizeof migration_0017},
+    {"0018_refine_evidence.sql", migration_0018, sizeof migration_0018},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -1,15 +1,50 @@
+import ControlCentre
 import PostgreSQL
 
+/// What a step of retention has come to.
+public enum RetentionStep: Sendable {
+    /// Nothing is left to do, or another instance is at it.
+    case nothing
+    /// There may be more.
+    case done(RetentionRun?)
+
+    public var isMore: Bool {
+        if case .done = self { true } else { false }
+    }
+}
+
+/// A run through one day of a site's detections, or through the copies that a released hold leaves.
+public struct RetentionRun: Sendable {
+    public let site: SiteID
+    public let deletedBefore: Timestamp
+    /// How many it has deleted or left to holds so far.
+    public let settled: Int64
+}
+
 extension Database {
-    /// Deletes a part of what no site may keep any longer and no hold covers: at most one day.
+    /// Deletes a part of what no site may keep any longer and no hold covers.
     ///
-    /// - Returns: whether there may be more.
-    public func deleteDue() async throws(StoreError) -> Bool {
-        let results = try await work([Statement("SELECT run_retention()")])
+    /// - Parameter rowsMax: how many detections at most, 1 to 5,000. Who makes a hold waits for no more
+    ///   than these.
+    public func deleteDue(rowsMax: Int32 = 5_000) async throws(StoreError) -> RetentionStep {
+        let results = try await work([
+            Statement("SELECT run_retention($1)", .int32(rowsMax)),
+            Statement(
+                """
+                SELECT r.site, r.deleted_before,
+                    (SELECT coalesce(sum(greatest(s.due, s.deleted)), 0)::bigint
+                        FROM retention_steps s)
+                FROM retention_runs r
+                """),
+        ])
         do throws(PostgreSQLError) {
-            let isWork = try results[0].int64(0, 0) > 0
-            if isWork { announceCommit() }
-            return isWork
+            guard try results[0].int64(0, 0) > 0 else { return .nothing }
+            announceCommit()
+            guard results[1].rowCount > 0 else { return .done(nil) }
+            return .done(
+                RetentionRun(
+                    site: try results[1].site(0, 0), deletedBefore: try results[1].time(0, 1),
+                    settled: try results[1].int64(0, 2)))
         } catch {
             throw StoreError(error)
         }

@@ -28,6 +28,8 @@ final class LoopUnit {
     private static let partitionInterval: Duration = .seconds(3_600)
     /// How long past its period a detection is kept at most, if the server runs.
     private static let retentionInterval: Duration = .seconds(600)
+    /// How often is told how far a deletion is that takes so long.
+    private static let progressInterval: Duration = .seconds(10)
 
     /// How soon rows of the ledger know their positions, and are summed up if they are enough; until
     /// then questions look them up one by one.
@@ -132,8 +134,29 @@ final class LoopUnit {
         Task {
             await self.repeatedly("deleting what is due", each: Self.retentionInterval, on: loop) {
                 (database) async throws(StoreError) in
-                while try await database.deleteDue(), !self.api.isDraining {}
+                try await self.deleteDue(from: database, on: loop)
             }
+        }
+    }
+
+    /// Deletes what is due in short steps, and leaves as much time as each took to everybody else.
+    private func deleteDue(
+        from database: Database, on loop: isolated EventLoop
+    ) async throws(StoreError) {
+        var reportedAt = ContinuousClock.now
+        while !api.isDraining {
+            let start = ContinuousClock.now
+            guard case .done(let run) = try await database.deleteDue() else { return }
+            let end = ContinuousClock.now
+            if let run, end - reportedAt >= Self.progressInterval {
+                reportedAt = end
+                logger.info(
+                    """
+                    deleting what is due: \(run.settled) of \(run.site) before \
+                    \(run.deletedBefore) so far
+                    """)
+            }
+            await loop.sleep(for: end - start)
         }
     }
 

@@ -6,13 +6,11 @@ import Testing
 
 @testable import Store
 
-/// An hour in days gone by, at noon, so that the hours around it are of one day.
-private let hour: Duration = .seconds(3_600)
-
 @Suite(.timeLimit(.minutes(5))) struct `Evidence holds` {
-    private let now = Timestamp.now()
+    let now = Timestamp.now()
+    let hour: Duration = .seconds(3_600)
 
-    private func withSite(
+    func withSite(
         _ body: (TestDatabase, Instance, DemonstrationSite) async throws -> Void
     ) async throws {
         try await TestDatabase.with { database in
@@ -23,7 +21,7 @@ private let hour: Duration = .seconds(3_600)
     }
 
     /// Hands in a detection that was in time when it happened, so long ago.
-    private func submit(
+    func submit(
         _ age: Duration, camera: Int = 0, pattern: BehaviourPattern = .hitting,
         _ site: DemonstrationSite, _ instance: Instance
     ) async throws -> IncomingDetection {
@@ -34,7 +32,7 @@ private let hour: Duration = .seconds(3_600)
         return detection
     }
 
-    private func hold(
+    func hold(
         from: Duration, to: Duration, camera: Int = 0, _ site: DemonstrationSite,
         _ instance: Instance, by author: Author = DemonstrationSite.observer(1)
     ) async throws -> HoldID {
@@ -47,7 +45,7 @@ private let hour: Duration = .seconds(3_600)
         return try stored.id()
     }
 
-    private func release(
+    func release(
         _ hold: HoldID, by number: Int, _ instance: Instance
     ) async throws -> HoldReleaseOutcome {
         try await instance.run { database in
@@ -57,25 +55,25 @@ private let hour: Duration = .seconds(3_600)
         }
     }
 
-    private func held(_ hold: HoldID, _ instance: Instance) async throws -> [String] {
+    func held(_ hold: HoldID, _ instance: Instance) async throws -> [String] {
         let page = try await instance.run { database in
             try await database.heldDetections(by: hold, only: nil, PageRequest(limit: 100))
         }
         return try #require(page).documents.map { try text($0, "id") }
     }
 
-    private func runRetention(_ instance: Instance, loop: Int = 0) async throws {
+    func runRetention(_ instance: Instance, loop: Int = 0) async throws {
         try await instance.databases[loop].run { database, _ in
-            while try await database.deleteDue() {}
+            while try await database.deleteDue().isMore {}
         }
     }
 
-    private func count(_ table: String, _ database: TestDatabase) async throws -> Int {
+    func count(_ table: String, _ database: TestDatabase) async throws -> Int {
         try await database.number("SELECT count(*) FROM \(table)")
     }
 
     /// How many detections within a hold, or within all that run, have no copy.
-    private func uncopied(_ hold: HoldID? = nil, _ database: TestDatabase) async throws -> Int {
+    func uncopied(_ hold: HoldID? = nil, _ database: TestDatabase) async throws -> Int {
         try await database.number(
             """
             SELECT count(*) FROM evidence_holds h
@@ -88,7 +86,7 @@ private let hour: Duration = .seconds(3_600)
     }
 
     /// The SHA-256 of ids and times as the journal documents it, in hexadecimal digits.
-    private func hash(_ detections: [IncomingDetection], _ database: TestDatabase) async throws
+    func hash(_ detections: [IncomingDetection], _ database: TestDatabase) async throws
         -> String
     {
         let bytes = detections.sorted { $0.occurredAt < $1.occurredAt }.map { detection in
@@ -435,7 +433,7 @@ private let hour: Duration = .seconds(3_600)
                 "SELECT ensure_detection_partitions(current_date - 6, current_date)")
             let kept = try await submit(hour * 100, site, instance)
             while try await count("detections", database) > 0 {
-                #expect(try await instance.run { try await $0.deleteDue() })
+                #expect(try await instance.run { try await $0.deleteDue().isMore })
             }
             let partition = try await database.query("SELECT name FROM retiring_partitions")
                 .text(0, 0)

@@ -117,7 +117,7 @@ import Testing
 
             let fresh = try await labels(instance)
             try await database.query("UPDATE sites SET retention_hours = 1")
-            try await instance.run { database in while try await database.deleteDue() {} }
+            try await instance.run { database in while try await database.deleteDue().isMore {} }
             #expect(try await database.number("SELECT count(*) FROM detections") == 0)
             let later = try await labels(instance)
 
