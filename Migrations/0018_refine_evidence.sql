@@ -530,3 +530,64 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION run_retention(integer), settle_hold() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION run_retention(integer) TO leitstand;
+
+-- MARK: Labels
+
+-- As before, but that model and rule of a missed matter are those of its assessment, which the journal
+-- keeps and the figures have: they were sought a second time, and where several models looked, or an
+-- order had a camera not analysed, with another result. And an alarm's model is that of the detection
+-- that raised it, as everywhere; each detection tells its own besides.
+CREATE OR REPLACE FUNCTION label_document(label labels, legal_basis text, detections_max integer)
+RETURNS json
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH entry AS (
+        SELECT j.document, j.occurred_at, label.kind = 'alarm' AS is_alarm,
+            CASE WHEN label.kind = 'alarm' THEN j.document ELSE j.document -> 'computed' END
+                AS recognition
+        FROM journal j
+        WHERE j.change = label.change AND j.ordinal = label.ordinal
+    ), seen AS MATERIALIZED (
+        SELECT d AS detection, row_number() OVER () AS place
+        FROM entry
+        CROSS JOIN LATERAL label_detections(
+            label, label_document.legal_basis, document ->> 'operating_mode') d
+    )
+    SELECT json_build_object(
+        'id', label.position || '.' || label.ordinal,
+        'supersedes', label.supersedes_position || '.' || label.supersedes_ordinal,
+        'kind', label.kind,
+        'subject', label.subject,
+        'site', label.site,
+        'verdict', CASE
+            WHEN label.withdrawn THEN 'withdrawn'
+            WHEN is_alarm THEN document ->> 'verdict'
+            ELSE 'missed' END,
+        'reason', document ->> 'dismissal_reason',
+        'judged_at', rfc3339(entry.occurred_at),
+        'pattern', document ->> 'pattern',
+        'operating_mode', document ->> 'operating_mode',
+        'cameras', CASE WHEN is_alarm THEN json_build_array(document -> 'camera')
+            ELSE document -> 'cameras' END,
+        'model', recognition -> 'model',
+        'rule_version', recognition -> 'rule_version',
+        'occurred_at', document ->> 'occurred_at',
+        'raised_at', document ->> 'raised_at',
+        'cleared_at', (SELECT rfc3339(a.cleared_at) FROM alarms a
+            WHERE is_alarm AND a.site = label.site AND a.id = label.subject),
+        'detections', coalesce(
+            (SELECT json_agg(labelled_detection_document(s.detection) ORDER BY s.place)
+                FROM seen s WHERE s.place <= detections_max),
+            '[]'),
+        'detections_omitted', (SELECT greatest(count(*) - detections_max, 0) FROM seen),
+        -- Whether all that the scenes had was there when they were pinned.
+        'complete', (
+            SELECT bool_and(EXISTS (
+                SELECT FROM label_pins(label, label_document.legal_basis) p
+                WHERE p.camera = scene.camera AND p.starts_at <= scene.starts_at
+                    AND p.ends_at >= scene.ends_at AND p.complete_from <= scene.starts_at))
+            FROM label_scenes(label) scene))
+    FROM entry;
+END;
+DROP FUNCTION analysing_model(text, uuid[], text, timestamptz);
+DROP FUNCTION rule_version_at(text, text, timestamptz);

@@ -251,24 +251,23 @@ import Testing
                 try await database.createRule(
                     rule, by: DemonstrationSite.author, at: now - .seconds(900))
             }
+            try await database.query("UPDATE cameras SET installed_at = '2020-01-01Z'")
             let node = try await ReportingNode(
                 of: site, in: instance, from: now - .seconds(700))
             try await node.beat(0)
             // Too unsure to raise an alarm, 30 s before the matter.
             _ = try await instance.submit(
                 site.detection(confidence: 0.2, at: now - .seconds(630)))
-            let incident = UUID.v7(at: now)
-            try await database.query(
-                """
-                INSERT INTO incidents (site, id, category, occurred_at, recognised_at, source,
-                    pattern, operating_mode, assessment, created_at)
-                SELECT 'mannheim', $1, 'criminal_offence', $2, $2, 'observer', 'hitting',
-                    'production', 'missed', $2
-                FROM (SELECT nextval('changes')) change
-                """, .uuid(PostgreSQLUUID(incident)), .time(now - .seconds(600)))
-            try await database.query(
-                "INSERT INTO incident_cameras (site, incident, camera) VALUES ('mannheim', $1, $2)",
-                .uuid(PostgreSQLUUID(incident)), .uuid(site.cameras[0]))
+            var new = NewIncident(category: .criminalOffence)
+            new.site = site.id
+            new.occurredAt = now - .seconds(600)
+            new.pattern = .hitting
+            new.cameras = site.cameras
+            let matter = new
+            _ = try await instance.run { database in
+                try await database.createIncident(
+                    matter, by: DemonstrationSite.observer(1), at: now)
+            }.stored()
             func journal(_ event: String) async throws {
                 try await database.session { connection, _ in
                     _ = try await connection.execute([
@@ -286,7 +285,6 @@ import Testing
                     ])
                 }
             }
-            try await journal("incident.created")
             try await journal("incident.changed")
             try await database.query(
                 """
@@ -305,6 +303,63 @@ import Testing
             #expect(documents[0]["rule_version"]?.asInteger == 1)
             #expect(documents[0]["complete"]?.asBool == true)
             #expect(documents[1]["supersedes"]?.asString == documents[0]["id"]?.asString)
+        }
+    }
+
+    @Test func `name the models and the rule that missed a matter as its figures do`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance, cameras: 2)
+            try await database.query("UPDATE cameras SET installed_at = '2020-01-01Z'")
+            let node = try await ReportingNode(of: site, in: instance, from: now - .seconds(700))
+            let other = try await ReportingNode(besides: node, model: "v2")
+            func entry(_ camera: Int, _ status: AnalysisStatus) -> Heartbeat.Entry {
+                Heartbeat.Entry(
+                    camera: site.cameras[camera].description, pattern: nil, status: status)
+            }
+            try await node.beat(0, [entry(0, .analysing)])
+            try await other.beat(0, [entry(1, .analysing)])
+            func record(_ second: Int) async throws -> IncidentID {
+                var new = NewIncident(category: .criminalOffence)
+                new.site = site.id
+                new.occurredAt = node.begin + .seconds(second)
+                new.pattern = .hitting
+                new.cameras = site.cameras
+                let matter = new
+                return try await instance.run { database in
+                    try await database.createIncident(
+                        matter, by: DemonstrationSite.observer(1), at: now)
+                }.stored().id()
+            }
+            let missed = try await record(100)
+            try await node.beat(200, [entry(0, .blind)])
+            try await other.beat(200, [entry(1, .blind)])
+            let blind = try await record(300)
+            // A person may say so all the same; but no model missed it.
+            _ = try await instance.run { database in
+                try await database.assessIncident(
+                    blind, only: nil, as: .missed, reason: "Klar zu sehen",
+                    by: DemonstrationSite.observer(1), at: now)
+            }.stored()
+
+            let documents = try await labels(instance).documents.map { try JSON.parse($0) }
+
+            #expect(
+                documents.map { $0["subject"]?.asString } == [missed, blind].map(\.description))
+            #expect(documents.map { $0["verdict"]?.asString } == ["missed", "missed"])
+            #expect(documents.map { $0["model"]?.asString } == ["v1, v2", nil])
+            let counted = try await database.query(
+                """
+                SELECT DISTINCT ON (incident) incident::text, coalesce(model, '-') FROM incident_ledger
+                WHERE amount = 1 ORDER BY incident, ordinal DESC
+                """)
+            let models = try Dictionary(
+                uniqueKeysWithValues: (0..<counted.rowCount).map {
+                    (try counted.text($0, 0), try counted.text($0, 1))
+                })
+            #expect(models == [missed.description: "v1, v2", blind.description: "-"])
         }
     }
 }
