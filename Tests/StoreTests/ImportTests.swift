@@ -547,6 +547,73 @@ import Testing
         }
     }
 
+    /// Matters count by whether their area was monitored when they became known.
+    @Test(.timeLimit(.minutes(5)), arguments: [true, false])
+    func `and a change of an area that it names wait for one another, and both count`(
+        isImportFirst: Bool
+    ) async throws {
+        try await withSite { scene in
+            let importing = [
+                Statement(
+                    """
+                    INSERT INTO incidents (site, id, category, occurred_at, recognised_at, source,
+                        area, operating_mode, created_at)
+                    VALUES ($1, gen_random_uuid(), 'criminal_offence', now(), now(), 'observer',
+                        $2, 'production', now())
+                    """, .text(scene.site.id), .uuid(scene.site.area)),
+                Statement(
+                    """
+                    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+                    SELECT currval('changes'), 1, 'incident.created', site, id, now(),
+                        incident_document(i) FROM incidents i
+                    """),
+            ]
+            let changing = [
+                Statement("UPDATE areas SET monitored = false"),
+                Statement(
+                    """
+                    INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, document)
+                    SELECT currval('changes'), 1, 'area.changed', site, id, now(), area_document(a)
+                    FROM areas a
+                    """),
+            ]
+            let waiting = Statement(
+                """
+                SELECT count(*) FROM pg_locks l
+                WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
+                """)
+
+            try await scene.database.session { connection, _ in
+                _ = try await connection.execute(
+                    [Database.begin, Database.nextChange] + (isImportFirst ? importing : changing))
+                let second = Task {
+                    guard isImportFirst else {
+                        #expect(try await scene.report(Self.history).faults == [])
+                        return
+                    }
+                    var change = AreaChange()
+                    change.monitored = false
+                    let asked = change
+                    _ = try await scene.instance.run { database in
+                        try await database.changeArea(
+                            scene.site.area, only: nil, if: .any, to: asked,
+                            by: DemonstrationSite.author, at: .now())
+                    }.stored()
+                }
+                while try await connection.execute(waiting).int64(0, 0) == 0 {}
+                _ = try await connection.execute([Database.appendPosition, Database.commit])
+                try await second.value
+            }
+
+            let monitored = try await scene.database.query(
+                "SELECT DISTINCT monitored FROM incident_ledger WHERE area IS NOT NULL")
+            #expect(monitored.rowCount == 1)
+            #expect(try monitored.bool(0, 0) == isImportFirst)
+            #expect(try await scene.text("SELECT monitored::text FROM areas") == "false")
+            #expect(try await scene.count("ledger_differences()") == 0)
+        }
+    }
+
     @Test func `leaves rows that the server's role cannot change`() async throws {
         try await withSite { scene in
             _ = try await scene.report(Self.history)
