@@ -59,6 +59,9 @@ static const unsigned char migration_0017[] = {
 static const unsigned char migration_0018[] = {
 #embed "../../Migrations/0018_refine_evidence.sql"
 };
+static const unsigned char migration_0019[] = {
+#embed "../../Migrations/0019_speed_up_verification.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -80,6 +83,7 @@ static const struct embedded_file files[] = {
     {"0016_sum_up_coverage.sql", migration_0016, sizeof migration_0016},
     {"0017_create_annunciation_ledger.sql", migration_0017, sizeof migration_0017},
     {"0018_refine_evidence.sql", migration_0018, sizeof migration_0018},
+    {"0019_speed_up_verification.sql", migration_0019, sizeof migration_0019},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {
