@@ -22,10 +22,6 @@ import Testing
         }
     }
 
-    private func instant(_ text: String) throws -> Timestamp {
-        try #require(Timestamp(rfc3339: text))
-    }
-
     private func raise(
         at text: String, _ site: DemonstrationSite, _ instance: Instance,
         _ pattern: BehaviourPattern = .hitting, confidence: Double = 0.95,
@@ -94,31 +90,12 @@ import Testing
         try await database.queryAsRuntime("SELECT count_detections()")
     }
 
-    /// Sums the ledgers up to their end.
-    private func rollUp(_ database: TestDatabase) async throws {
-        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
-    }
-
     // MARK: Asking
 
     private func question(_ metric: Metric, by groups: [Dimension] = []) throws
         -> StatisticsQuestion
     {
-        var question = StatisticsQuestion(
-            metric: metric, from: .date(try #require(LocalDate("2026-02-01"))),
-            to: .date(try #require(LocalDate("2026-04-01"))))
-        question.groups = groups
-        return question
-    }
-
-    private func ask(_ question: StatisticsQuestion, _ instance: Instance) async throws
-        -> StatisticsAnswer
-    {
-        let outcome = try await instance.run { database in
-            try await database.answer(question, at: .now())
-        }
-        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
-        return answer
+        try StatisticsQuestion(metric, from: "2026-02-01", to: "2026-04-01", by: groups)
     }
 
     private static let stages: [Measure] = MetricDefinition.current(of: .alarmFunnel).measures
@@ -132,9 +109,33 @@ import Testing
         Dictionary(uniqueKeysWithValues: part.cells.map { ($0.keys[0], stages($0)) })
     }
 
-    private func expectAgreement(_ instance: Instance) async throws {
-        let differences = try await instance.run { try await $0.ledgerDifferences() }
-        #expect(differences.isEmpty, "\(differences)")
+    /// The total and the cells, each with what can be told of alarms and of detections.
+    private func lines(_ part: StatisticsAnswer.Part) -> [String] {
+        ([part.total] + part.cells).map { cell in
+            "\(cell.keys) \(stages(cell)) \(cell.state) \(cell.detectionState as Any)"
+        }
+    }
+
+    /// The cells in which anything was counted.
+    private func counted(_ part: StatisticsAnswer.Part) -> [[String?]: [Double?]] {
+        Dictionary(uniqueKeysWithValues: part.cells.map { ($0.keys, stages($0)) })
+            .filter { $0.value.contains { $0 != 0 } }
+    }
+
+    /// The same of an answer by day, whose days are summed up as the groups ask.
+    private func sumsOfMonths(_ days: StatisticsAnswer.Part, by groups: [Dimension])
+        -> [[String?]: [Double?]]
+    {
+        guard !groups.isEmpty else { return [:] }
+        var sums: [[String?]: Tallies] = [:]
+        for cell in days.cells {
+            var rest = cell.keys.dropFirst()
+            let month = cell.keys[0].map { String($0.prefix("YYYY-MM".count)) }
+            let keys = groups.map { $0 == .month ? month : rest.removeFirst() }
+            sums[keys, default: Tallies()].add(cell.tallies)
+        }
+        return sums.mapValues { tallies in Self.stages.map { tallies.number(of: $0) } }
+            .filter { $0.value.contains { $0 != 0 } }
     }
 
     // MARK: The funnel
@@ -167,7 +168,7 @@ import Testing
                     isExplained: true), on: sent, instance)
             try await countDetections(database)
 
-            let answer = try await ask(question(.alarmFunnel, by: [.month]), instance)
+            let answer = try await instance.answer(question(.alarmFunnel, by: [.month]))
 
             #expect(
                 stages(answer.period) == [
@@ -181,8 +182,8 @@ import Testing
             #expect(total.state(of: .alarms) == .partial)
             #expect(total.state(of: .detections) == .partial)
 
-            let reasons = try await ask(
-                question(.alarmFunnel, by: [.dismissalReason, .late]), instance)
+            let reasons = try await instance.answer(
+                question(.alarmFunnel, by: [.dismissalReason, .late]))
             let told = reasons.period.cells.filter { stages($0) != Array(repeating: 0, count: 8) }
             #expect(
                 told.map(\.keys) == [["play", "false"], [nil, "true"], [nil, "false"]])
@@ -191,23 +192,33 @@ import Testing
                     [0, 1, 0, 1, 0, 0, 0, 0], [1, 1, 0, 0, 1, 0, 0, 0], [4, 1, 1, 0, 0, 1, 1, 1],
                 ])
             #expect(told.map { $0.state(of: .detections) } == [nil, .partial, .partial])
-            // The sums of runs say the same as the rows.
-            try await rollUp(database)
-            for groups in [
+            // The sums of runs say the same as the rows: those of whole months, and each day's.
+            let groupings: [[Dimension]] = [
                 [], [.month], [.month, .late], [.dismissalReason], [.area, .month], [.camera],
                 [.pattern, .rule], [.site, .operatingMode],
-            ] as [[Dimension]] {
-                var asked = try question(.alarmFunnel, by: groups)
-                let cells = try await ask(asked, instance).period
-                // No run has days.
-                asked.groups = [.day] + groups.filter { !$0.isCalendar }
-                let rows = try await ask(asked, instance).period
-                #expect(stages(cells.total) == stages(rows.total), "\(groups)")
-                #expect(cells.leftOut.operatingModes == rows.leftOut.operatingModes)
+            ]
+            var before: [StatisticsAnswer.Part] = []
+            for groups in groupings {
+                before.append(
+                    try await instance.answer(question(.alarmFunnel, by: groups)).period)
             }
-            let models = try await ask(question(.alarmFunnel, by: [.model, .pattern]), instance)
+            try await database.rollUpLedger()
+            for (groups, rows) in zip(groupings, before) {
+                let sums = try await instance.answer(question(.alarmFunnel, by: groups)).period
+                #expect(lines(sums) == lines(rows), "\(groups)")
+                #expect(sums.leftOut.operatingModes == rows.leftOut.operatingModes)
+                #expect(
+                    sums.leftOut.operatingModes["parallel"]
+                        == (groups.contains(.operatingMode) ? nil : 1))
+                // No run has days.
+                let parts = groups.filter { !$0.isCalendar }
+                let days = try await instance.answer(question(.alarmFunnel, by: [.day] + parts))
+                    .period
+                #expect(sumsOfMonths(days, by: groups) == counted(sums), "\(groups)")
+            }
+            let models = try await instance.answer(question(.alarmFunnel, by: [.model, .pattern]))
             #expect(models.period.cells.map(\.keys) == [["v1", "hitting"], ["v1", "kicking"]])
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 
@@ -222,8 +233,8 @@ import Testing
             try await judge(february, .dismiss(.sport, note: nil), instance)
             try await judge(march, .confirm(note: nil), instance)
             var question = try question(.alarmFunnel, by: [.month])
-            let before = try await ask(question, instance)
-            try await rollUp(database)
+            let before = try await instance.answer(question)
+            try await database.rollUpLedger()
 
             try await judge(february, .confirm(note: nil), instance)
             // Whoever says the same again changes nothing that counts.
@@ -231,11 +242,11 @@ import Testing
             try await judge(february, .comment(text: "Noch einmal gesehen"), instance)
             #expect(try await database.number("SELECT count(*) FROM alarm_ledger") == rows)
 
-            let after = try await ask(question, instance)
+            let after = try await instance.answer(question)
             question.asOf = before.recordedAt
-            let again = try await ask(question, instance)
-            try await rollUp(database)
-            let summed = try await ask(question, instance)
+            let again = try await instance.answer(question)
+            try await database.rollUpLedger()
+            let summed = try await instance.answer(question)
             #expect(stages(summed.period) == stages(before.period))
             #expect(
                 stages(after.period) == [
@@ -243,7 +254,7 @@ import Testing
                 ])
             #expect(stages(before.period)["2026-02"] == [0, 1, 0, 1, 0, 0, 0, 0])
             #expect(stages(again.period) == stages(before.period))
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 
@@ -255,22 +266,30 @@ import Testing
             let sent = try await send(to: incident, at: "2026-02-10T12:10:00Z", instance)
             let question = try question(.alarmFunnel)
             #expect(
-                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 1, 0])
+                stages(try await instance.answer(question).period.total) == [
+                    0, 1, 0, 0, 1, 1, 1, 0,
+                ])
 
             try await take(.cancel, on: sent, instance)
             #expect(
-                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 0, 0])
+                stages(try await instance.answer(question).period.total) == [
+                    0, 1, 0, 0, 1, 1, 0, 0,
+                ])
 
             _ = try await send(to: incident, at: "2026-02-10T12:20:00Z", instance)
             try await retract(incident, instance)
             #expect(
-                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 0, 0, 0])
+                stages(try await instance.answer(question).period.total) == [
+                    0, 1, 0, 0, 1, 0, 0, 0,
+                ])
 
             // It may belong to another matter then.
             _ = try await record(alarm, site, instance)
             #expect(
-                stages(try await ask(question, instance).period.total) == [0, 1, 0, 0, 1, 1, 0, 0])
-            try await expectAgreement(instance)
+                stages(try await instance.answer(question).period.total) == [
+                    0, 1, 0, 0, 1, 1, 0, 0,
+                ])
+            try await instance.expectAgreement()
         }
     }
 
@@ -284,9 +303,9 @@ import Testing
                 _ = try await (verdict, incident)
             }
 
-            let answer = try await ask(question(.alarmFunnel), instance)
+            let answer = try await instance.answer(question(.alarmFunnel))
             #expect(stages(answer.period.total) == [0, 20, 20, 0, 0, 20, 0, 0])
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 
@@ -303,7 +322,7 @@ import Testing
                 at: "2026-02-10T18:00:00Z", site, instance, receivedAt: "2026-02-11T18:00:00Z")
             try await countDetections(database)
             var question = try question(.alarmFunnel, by: [.day])
-            let before = try await ask(question, instance)
+            let before = try await instance.answer(question)
             let counted = try await instance.submit(
                 site.detection(
                     at: try instant("2026-02-11T12:00:00Z"),
@@ -311,22 +330,22 @@ import Testing
             #expect(counted == .countedOnly)
 
             // What came after the count is not told yet, but retention deletes nothing uncounted.
-            #expect(stages(try await ask(question, instance).period)["2026-02-11"]?[0] == 0)
+            #expect(stages(try await instance.answer(question).period)["2026-02-11"]?[0] == 0)
             try await runRetention(instance)
             #expect(try await database.number("SELECT count(*) FROM detections") == 0)
             #expect(
                 try await database.number("SELECT sum(amount)::bigint FROM detection_ledger") == 3)
 
-            let after = try await ask(question, instance)
+            let after = try await instance.answer(question)
             #expect(stages(after.period)["2026-02-10"] == [2, 2, 0, 0, 2, 0, 0, 0])
             #expect(stages(after.period)["2026-02-11"] == [1, 0, 0, 0, 0, 0, 0, 0])
             #expect(
                 try #require(after.detectionsBefore) > (try #require(before.detectionsBefore)))
             question.asOf = before.recordedAt
-            let again = try await ask(question, instance)
+            let again = try await instance.answer(question)
             #expect(again.detectionsBefore == before.detectionsBefore)
             #expect(stages(again.period) == stages(before.period))
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 
@@ -355,7 +374,7 @@ import Testing
             #expect(try await database.number("SELECT count(*) FROM detection_runs") == runs)
             #expect(
                 try await database.number("SELECT sum(amount)::bigint FROM detection_ledger") == 20)
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 
@@ -363,7 +382,7 @@ import Testing
         try await withSite { _, instance, site in
             var question = try question(.alarmFunnel)
             _ = try await raise(at: "2026-02-10T12:00:00Z", site, instance)
-            let before = try await ask(question, instance)
+            let before = try await instance.answer(question)
             // Two on the last day of the period, and one after it.
             for (second, day) in [
                 "2026-03-31T21:59:00Z", "2026-03-31T21:59:30Z", "2026-04-01T12:00:00Z",
@@ -377,9 +396,9 @@ import Testing
             }
             try await instance.lane.run { lane, _ in try await lane.writeRefusals() }
 
-            let after = try await ask(question, instance)
+            let after = try await instance.answer(question)
             question.asOf = before.recordedAt
-            let again = try await ask(question, instance)
+            let again = try await instance.answer(question)
             #expect(after.period.leftOut[.refused] == 2)
             #expect(again.period.leftOut[.refused] == 0)
         }
@@ -390,7 +409,7 @@ import Testing
             _ = try await raise(
                 at: "2026-02-10T12:00:00Z", site, instance)
             try await countDetections(database)
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
 
             try await database.query("UPDATE detection_ledger SET amount = 2")
             try await database.query("UPDATE alarm_ledger SET verdict = 'confirmed'")
@@ -431,7 +450,7 @@ import Testing
             }
             try await countDetections(database)
 
-            let answer = try await ask(question(.detectionQuality, by: [.pattern]), instance)
+            let answer = try await instance.answer(question(.detectionQuality, by: [.pattern]))
 
             func number(_ measure: Measure, _ pattern: String?) -> Double? {
                 answer.period.cells.first { $0.keys == [pattern] }?.tallies.number(of: measure)
@@ -445,14 +464,14 @@ import Testing
             #expect(number(.notAssessable, nil) == 1)
             #expect(number(.decile9, "hitting") == 3)
             #expect(number(.decile5, "kicking") == 1)
-            let models = try await ask(question(.detectionQuality, by: [.model]), instance)
+            let models = try await instance.answer(question(.detectionQuality, by: [.model]))
             #expect(
                 models.period.cells.map { $0.tallies.number(of: .recallEstimate) } == [1, nil])
             let total = answer.period.total.tallies
             #expect(Measure.deciles.compactMap { total.number(of: $0) }.reduce(0, +) == 4)
             #expect(answer.period.leftOut[.unjudged] == 1)
             #expect(answer.period.leftOut[.retracted] == 0)
-            try await expectAgreement(instance)
+            try await instance.expectAgreement()
         }
     }
 }

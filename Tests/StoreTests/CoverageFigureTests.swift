@@ -60,11 +60,7 @@ import Testing
     private func answer(_ question: StatisticsQuestion, _ node: ReportingNode) async throws
         -> StatisticsAnswer
     {
-        let outcome = try await node.instance.run { database in
-            try await database.answer(question, at: .now())
-        }
-        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
-        return answer
+        try await node.instance.answer(question)
     }
 
     /// Such as `analysed 2.0 blind 0.5`.

@@ -90,23 +90,11 @@ import Testing
     private func ask(
         _ metric: Metric, by groups: [Dimension] = [], asOf: Timestamp? = nil, _ instance: Instance
     ) async throws -> StatisticsAnswer {
-        var question = StatisticsQuestion(
-            metric: metric, from: .date(try #require(LocalDate("2023-01-01"))),
-            to: .date(try #require(LocalDate("2023-11-01"))))
-        question.groups = groups
+        var question = try StatisticsQuestion(
+            metric, from: "2023-01-01", to: "2023-11-01", by: groups)
         question.comparisons = [.previousFullYear]
         question.asOf = asOf
-        return try await answer(question, instance)
-    }
-
-    private func answer(_ question: StatisticsQuestion, _ instance: Instance) async throws
-        -> StatisticsAnswer
-    {
-        let outcome = try await instance.run { database in
-            try await database.answer(question, at: .now())
-        }
-        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
-        return answer
+        return try await instance.answer(question)
     }
 
     private func count(_ cell: StatisticsAnswer.Cell) -> Double? {
@@ -146,7 +134,7 @@ import Testing
 
             #expect(try await table(instance) == given)
             // The import is one change of many rows, and of a run as it was before.
-            try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+            try await database.rollUpLedger()
             #expect(try await table(instance) == given)
 
             let times = try await ask(.arrivalTimes, instance)
@@ -170,7 +158,7 @@ import Testing
             // One of the offences was none, and one was entered twice.
             #expect(try await table(instance) == [551, 686, 333, 415, 183, 23, 127, 218])
             #expect(try await table(asOf: stand, instance) == given)
-            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await instance.expectAgreement()
         }
     }
 
@@ -211,7 +199,7 @@ import Testing
             question.groups = [.month]
             question.filters = [(.source, ["automatic"])]
 
-            let answer = try await answer(question, instance)
+            let answer = try await instance.answer(question)
 
             #expect(answer.period.cells.count == 59)
             #expect(answer.period.cells.allSatisfy { $0.state == .notRecorded })

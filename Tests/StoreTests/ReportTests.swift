@@ -83,10 +83,8 @@ import Testing
     private func question(_ metric: Metric, by groups: [Dimension] = []) throws
         -> StatisticsQuestion
     {
-        var question = StatisticsQuestion(
-            metric: metric, from: .date(try #require(LocalDate("2026-03-01"))),
-            to: .date(try #require(LocalDate("2026-04-01"))))
-        question.groups = groups
+        var question = try StatisticsQuestion(
+            metric, from: "2026-03-01", to: "2026-04-01", by: groups)
         question.comparisons = [.previousSamePeriod]
         return question
     }
@@ -120,7 +118,7 @@ import Testing
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
-            let occurredAt = try #require(Timestamp(rfc3339: "2026-03-10T12:00:00Z"))
+            let occurredAt = try instant("2026-03-10T12:00:00Z")
             let author = DemonstrationSite.observer(1, as: .shiftSupervisor)
             var new = NewIncident(category: .criminalOffence)
             new.site = site.id

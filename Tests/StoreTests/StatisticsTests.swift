@@ -9,30 +9,6 @@ import Testing
 @Suite struct `Figures` {
     private let author = DemonstrationSite.observer(1, as: .shiftSupervisor)
 
-    private func question(
-        _ metric: Metric, _ from: String, _ to: String, by groups: [Dimension] = []
-    ) throws -> StatisticsQuestion {
-        var question = StatisticsQuestion(
-            metric: metric, from: .date(try #require(LocalDate(from))),
-            to: .date(try #require(LocalDate(to))))
-        question.groups = groups
-        return question
-    }
-
-    private func answer(_ question: StatisticsQuestion, _ instance: Instance) async throws
-        -> StatisticsAnswer
-    {
-        let outcome = try await instance.run { database in
-            try await database.answer(question, at: .now())
-        }
-        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
-        return answer
-    }
-
-    private func instant(_ text: String) throws -> Timestamp {
-        try #require(Timestamp(rfc3339: text))
-    }
-
     private func record(
         at instant: Timestamp, _ category: ControlCentre.Category = .criminalOffence,
         of site: DemonstrationSite, in instance: Instance
@@ -75,7 +51,8 @@ import Testing
             let site = try await DemonstrationSite(in: instance)
             let occurred = try instant("2026-03-10T12:00:00Z")
             let first = try await record(at: occurred, of: site, in: instance)
-            let year = try question(.incidents, "2026-01-01", "2026-11-01")
+            let year = try StatisticsQuestion(
+                .incidents, from: "2026-01-01", to: "2026-11-01")
 
             // The session takes its number first and commits last.
             try await database.session { connection, _ in
@@ -83,13 +60,13 @@ import Testing
                 _ = try await record(at: occurred, of: site, in: instance)
                 _ = try await record(at: occurred, of: site, in: instance)
                 var between = year
-                between.asOf = try await answer(year, instance).recordedAt
-                let before = try await answer(between, instance)
+                between.asOf = try await instance.answer(year).recordedAt
+                let before = try await instance.answer(between)
                 _ = try await connection.execute([
                     Database.appendPosition, Statement("COMMIT"),
                 ])
-                let after = try await answer(between, instance)
-                let now = try await answer(year, instance)
+                let after = try await instance.answer(between)
+                let now = try await instance.answer(year)
 
                 #expect(before.period.total.tallies.number(of: .count) == 3)
                 #expect(after.period.total.tallies.number(of: .count) == 3)
@@ -102,7 +79,7 @@ import Testing
                 #expect(
                     try await database.number(
                         "SELECT count(*) FROM incident_ledger WHERE position IS NULL") == 0)
-                let settled = try await answer(between, instance)
+                let settled = try await instance.answer(between)
                 #expect(settled.period.total.tallies.number(of: .count) == 3)
             }
         }
@@ -137,14 +114,15 @@ import Testing
             let site = try await DemonstrationSite(in: instance)
             let occurred = try instant("2026-03-10T12:00:00Z")
             let first = try await record(at: occurred, of: site, in: instance)
-            let year = try question(.incidents, "2026-01-01", "2026-11-01")
+            let year = try StatisticsQuestion(
+                .incidents, from: "2026-01-01", to: "2026-11-01")
 
             try await database.session { connection, _ in
                 // Its rows are older than the run, its position comes behind it.
                 _ = try await connection.execute(Self.openRetraction(of: first))
                 _ = try await record(at: occurred, of: site, in: instance)
-                try await rollUp(database)
-                let before = try await answer(year, instance)
+                try await database.rollUpLedger()
+                let before = try await instance.answer(year)
                 _ = try await connection.execute([
                     Database.appendPosition, Statement("COMMIT"),
                 ])
@@ -153,21 +131,17 @@ import Testing
 
                 #expect(before.period.total.tallies.number(of: .count) == 2)
                 for _ in 0..<2 {
-                    let now = try await answer(year, instance)
-                    let known = try await answer(asOf, instance)
+                    let now = try await instance.answer(year)
+                    let known = try await instance.answer(asOf)
                     #expect(now.period.total.tallies.number(of: .count) == 1)
                     #expect(now.period.leftOut[.retracted] == 1)
                     #expect(known.period.total.tallies.number(of: .count) == 2)
                     #expect(known.period.leftOut[.retracted] == 0)
                     // The same once a run covers that change too.
-                    try await rollUp(database)
+                    try await database.rollUpLedger()
                 }
             }
         }
-    }
-
-    private func rollUp(_ database: TestDatabase) async throws {
-        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
     }
 
     @Test func `are summed up once there is enough, or what there is has become old`()
@@ -207,8 +181,8 @@ import Testing
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
             _ = try await record(at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
-            try await rollUp(database)
-            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await database.rollUpLedger()
+            try await instance.expectAgreement()
 
             try await database.query(falsehood)
 
@@ -231,10 +205,11 @@ import Testing
             ] {
                 _ = try await record(at: try instant(time), of: site, in: instance)
             }
-            var question = try question(.incidents, "2026-01-01", "2026-11-01", by: [.month])
+            var question = try StatisticsQuestion(
+                .incidents, from: "2026-01-01", to: "2026-11-01", by: [.month])
             question.comparisons = [.previousSamePeriod, .previousFullYear]
 
-            let answer = try await answer(question, instance)
+            let answer = try await instance.answer(question)
 
             #expect(answer.period.total.tallies.number(of: .count) == 1)
             #expect(answer.period.cells.count == 10)
@@ -266,11 +241,13 @@ import Testing
                 _ = try await record(at: try instant(time), of: site, in: instance)
             }
 
-            let autumn = try await answer(
-                question(.incidents, "2025-10-26", "2025-10-27", by: [.hourOfDay]), instance
+            let autumn = try await instance.answer(
+                StatisticsQuestion(
+                    .incidents, from: "2025-10-26", to: "2025-10-27", by: [.hourOfDay])
             ).period
-            let spring = try await answer(
-                question(.incidents, "2026-03-29", "2026-03-30", by: [.hourOfDay]), instance
+            let spring = try await instance.answer(
+                StatisticsQuestion(
+                    .incidents, from: "2026-03-29", to: "2026-03-30", by: [.hourOfDay])
             ).period
 
             #expect(autumn.cells.count == 24)
@@ -297,9 +274,10 @@ import Testing
             ] {
                 _ = try await record(at: try instant(time), of: site, in: instance)
             }
-            var question = try question(.incidents, "2020-12-25", "2021-01-06", by: [.week])
+            var question = try StatisticsQuestion(
+                .incidents, from: "2020-12-25", to: "2021-01-06", by: [.week])
 
-            let weeks = try await answer(question, instance).period
+            let weeks = try await instance.answer(question).period
 
             // The year 2020 had 53 weeks; the last ended on 3 January.
             #expect(weeks.cells.map { $0.keys[0] } == ["2020-W52", "2020-W53", "2021-W01"])
@@ -308,13 +286,13 @@ import Testing
                 as [[Dimension]]
             {
                 question.groups = groups
-                let part = try await answer(question, instance).period
+                let part = try await instance.answer(question).period
                 #expect(part.cells.reduce(0) { $0 + $1.tallies[.cases].count } == 6, "\(groups)")
                 #expect(part.total.tallies[.cases].count == 6)
             }
             question.groups = [.weekday]
             #expect(
-                try await numbers(answer(question, instance).period)
+                try await numbers(instance.answer(question).period)
                     == ["mon": 2, "tue": 0, "wed": 0, "thu": 1, "fri": 1, "sat": 0, "sun": 2])
         }
     }
@@ -337,10 +315,11 @@ import Testing
             let site = try await DemonstrationSite(in: instance)
             _ = try await record(at: try instant("2023-02-28T12:00:00Z"), of: site, in: instance)
             _ = try await record(at: try instant("2024-02-29T12:00:00Z"), of: site, in: instance)
-            var question = try question(.incidents, from, to)
+            var question = try StatisticsQuestion(
+                .incidents, from: from, to: to)
             question.comparisons = [.previousSamePeriod]
 
-            let same = try await answer(question, instance).comparisons[0].part
+            let same = try await instance.answer(question).comparisons[0].part
 
             #expect([same.spans[0].localFrom, same.spans[0].localTo] == [localFrom, localTo])
             #expect(same.hasOtherLength == hasOtherLength)
@@ -360,7 +339,7 @@ import Testing
                 for precinct in ["Innenstadt", nil, nil] {
                     var new = NewIntervention(incident: id, immediate: true)
                     new.precinct = precinct
-                    new.dispatchedAt = Timestamp(rfc3339: "2026-02-10T12:05:00Z")
+                    new.dispatchedAt = try instant("2026-02-10T12:05:00Z")
                     guard
                         case .done = try await database.createIntervention(
                             new, only: nil, by: author, at: .now())
@@ -368,8 +347,9 @@ import Testing
                 }
             }
 
-            let part = try await answer(
-                question(.interventions, "2026-02-10", "2026-02-11", by: [.precinct]), instance
+            let part = try await instance.answer(
+                StatisticsQuestion(
+                    .interventions, from: "2026-02-10", to: "2026-02-11", by: [.precinct])
             ).period
 
             #expect(numbers(part) == ["Innenstadt": 1, nil: 2])
@@ -382,21 +362,22 @@ import Testing
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
             _ = try await record(at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
-            var question = try question(.incidents, "2026-01-01", "2026-05-01", by: [.month])
+            var question = try StatisticsQuestion(
+                .incidents, from: "2026-01-01", to: "2026-05-01", by: [.month])
 
-            let states = try await answer(question, instance).period.cells.map(\.state)
+            let states = try await instance.answer(question).period.cells.map(\.state)
             question.filters = [(.source, ["automatic"])]
-            let automatic = try await answer(question, instance)
+            let automatic = try await instance.answer(question)
 
             #expect(states == [.notRecorded, .partial, .complete, .complete])
             #expect(automatic.period.total.state == .notRecorded)
 
             // The first alarm begins what is recognised automatically.
             _ = try await instance.submit(site.detection(at: .now()))
-            let later = try await answer(question, instance)
+            let later = try await instance.answer(question)
             #expect(later.period.total.state == .notRecorded)
             question.asOf = automatic.recordedAt
-            #expect(try await answer(question, instance).period.total.state == .notRecorded)
+            #expect(try await instance.answer(question).period.total.state == .notRecorded)
         }
     }
 
@@ -409,11 +390,12 @@ import Testing
             _ = try await record(at: occurred, of: mannheim, in: instance)
             _ = try await record(at: occurred, of: hamburg, in: instance)
             _ = try await record(at: occurred, of: hamburg, in: instance)
-            var question = try question(.incidents, "2026-02-10", "2026-02-11", by: [.site])
+            var question = try StatisticsQuestion(
+                .incidents, from: "2026-02-10", to: "2026-02-11", by: [.site])
 
-            let both = try await answer(question, instance)
+            let both = try await instance.answer(question)
             question.site = mannheim.id
-            let one = try await answer(question, instance)
+            let one = try await instance.answer(question)
 
             #expect(numbers(both.period) == ["hamburg": 2, "mannheim": 1])
             #expect(numbers(one.period) == ["mannheim": 1])
@@ -444,9 +426,9 @@ import Testing
                 ).stored()
             }
 
-            let answer = try await answer(
-                question(.incidents, "2026-02-10", "2026-02-11", by: [.monitored, .category]),
-                instance)
+            let answer = try await instance.answer(
+                StatisticsQuestion(
+                    .incidents, from: "2026-02-10", to: "2026-02-11", by: [.monitored, .category]))
 
             let counted = answer.period.cells.filter { $0.tallies[.cases].missing > 0 }
             #expect(counted.map(\.keys) == [["true", "hazard_prevention"]])
@@ -458,7 +440,7 @@ import Testing
             let instance = try await Instance(on: database)
             let site = try await DemonstrationSite(in: instance)
             _ = try await record(at: try instant("2026-02-10T12:00:00Z"), of: site, in: instance)
-            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await instance.expectAgreement()
 
             try await database.query("UPDATE incident_ledger SET category = 'hazard_prevention'")
 
@@ -502,7 +484,7 @@ import Testing
                 ).stored()
                 try await database.rollUpLedger()
             }
-            #expect(try await instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await instance.expectAgreement()
 
             try await database.query(tampering, .int64(first))
 
@@ -518,8 +500,8 @@ import Testing
             let instance = try await Instance(on: database)
             _ = try await DemonstrationSite(in: instance)
             // 36,525 days with three categories each.
-            let question = try question(
-                .incidents, "2000-01-01", "2100-01-01", by: [.day, .category])
+            let question = try StatisticsQuestion(
+                .incidents, from: "2000-01-01", to: "2100-01-01", by: [.day, .category])
 
             let outcome = try await instance.run { database in
                 try await database.answer(question, at: .now())
