@@ -12,9 +12,8 @@ struct QuestionFrame {
         self.source = source
     }
 
-    /// The last position, or the last that was recorded up to an instant, the database's clock, and
-    /// the runs of the ledger that are known with the position where they end, and the release of
-    /// the time zones.
+    /// The last position, or the last that was recorded up to an instant, the runs of the ledger that
+    /// are known with the position where they end, and the release of the time zones.
     static func standing(_ knowledge: Knowledge) -> Statement {
         var asOf: Timestamp?
         var known: Int64?
@@ -25,7 +24,7 @@ struct QuestionFrame {
         }
         return Statement(
             """
-            SELECT p.position, p.recorded_at, clock_timestamp(), c.runs::text, c.until_position,
+            SELECT p.position, p.recorded_at, c.runs::text, c.until_position,
                 time_zone_release()
             FROM (
                 SELECT coalesce(max(l.position), 0) AS position, max(l.recorded_at) AS recorded_at

@@ -71,19 +71,19 @@ extension Database {
                 if case .asOf(let instant) = knowledge {
                     asOf = instant
                     // Whoever has taken a position by now is waited for: an as-of of this instant
-                    // must not find it later and miss it now. Later ones get later times.
-                    _ = try await connection.execute([
-                        Statement("SELECT pg_advisory_xact_lock_shared(7236001)")
+                    // must not find it later and miss it now. Later ones get later times, but maybe
+                    // none later than an instant that comes only while we wait.
+                    let waited = try await connection.execute([
+                        Statement("SELECT clock_timestamp()"),
+                        Statement("SELECT pg_advisory_xact_lock_shared(7236001)"),
                     ])
+                    let now = try waited[0].time(0, 0)
+                    guard instant <= now else { return .asOfInFuture(now: now) }
                 }
                 let read = try await connection.execute(
                     Self.beginReading + [QuestionFrame.standing(knowledge)])
                 let last = try LedgerStanding(
                     read[read.count - 1], asOf: asOf, now: instant)
-                if let asOf, asOf > last.now {
-                    _ = try await connection.execute([Self.rollback])
-                    return .asOfInFuture(now: last.now)
-                }
                 let standing = LedgerStanding(knowledge, last: last)
                 var outcomes: [StatisticsOutcome] = []
                 for question in questions {
@@ -241,8 +241,6 @@ public struct LedgerDifference: Sendable {
 struct LedgerStanding {
     let position: Int64
     let recordedAt: Timestamp?
-    /// By the database's clock.
-    let now: Timestamp
     /// The instant up to which anything could be known.
     let knownAt: Timestamp
     /// Whether nothing that the snapshot shows comes after the position.
@@ -257,12 +255,11 @@ struct LedgerStanding {
     init(_ row: QueryResult, asOf: Timestamp?, now: Timestamp) throws(PostgreSQLError) {
         position = try row.int64(0, 0)
         recordedAt = try row.timeIfPresent(0, 1)
-        self.now = try row.time(0, 2)
         knownAt = asOf ?? now
         isLatest = asOf == nil
-        runs = try row.text(0, 3)
-        runsEnd = try row.int64(0, 4)
-        timeZoneRelease = try row.textIfPresent(0, 5)
+        runs = try row.text(0, 2)
+        runsEnd = try row.int64(0, 3)
+        timeZoneRelease = try row.textIfPresent(0, 4)
     }
 
     /// - Parameter last: where the journal stands, or stood at the instant that is asked for.
@@ -274,7 +271,6 @@ struct LedgerStanding {
         self.position = position
         self.recordedAt = recordedAt
         self.knownAt = knownAt
-        now = last.now
         timeZoneRelease = last.timeZoneRelease
         isLatest = false
         runs = last.runs

@@ -85,6 +85,89 @@ import Testing
         }
     }
 
+    private static let waiting = """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+
+    @Test func `as of an instant at which a change was under way wait for it`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let first = try await record(
+                at: try instant("2026-03-10T12:00:00Z"), of: site, in: instance)
+            let year = try StatisticsQuestion(.incidents, from: "2026-01-01", to: "2026-11-01")
+
+            try await database.session { connection, _ in
+                let taken = try await connection.execute(
+                    Self.openRetraction(of: first) + [
+                        Database.appendPosition,
+                        Statement("SELECT max(recorded_at) FROM positions"),
+                    ])
+                // It has its position, and nobody sees that yet.
+                var asOf = year
+                asOf.asOf = try taken[taken.count - 1].time(0, 0)
+                let question = asOf
+                let isOver = Flag()
+                async let asked: StatisticsAnswer = {
+                    defer { isOver.set() }
+                    return try await instance.answer(question)
+                }()
+                while try await database.number(Self.waiting) == 0, !isOver.isSet {}
+                _ = try await connection.execute(Statement("COMMIT"))
+                let answer = try await asked
+                let later = try await instance.answer(question)
+
+                #expect(answer.period.total.tallies.number(of: .count) == 0)
+                #expect(answer.period.leftOut[.retracted] == 1)
+                #expect(answer.position == later.position)
+                #expect(later.period.leftOut[.retracted] == 1)
+            }
+        }
+    }
+
+    @Test func `as of an instant to come are none, also if it comes while others are waited for`()
+        async throws
+    {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let first = try await record(
+                at: try instant("2026-03-10T12:00:00Z"), of: site, in: instance)
+            let year = try StatisticsQuestion(.incidents, from: "2026-01-01", to: "2026-11-01")
+
+            // As far ahead as it takes until the question has been asked before.
+            for milliseconds in [100, 1_000, 10_000] {
+                let isAskedBefore = try await database.session { connection, _ in
+                    _ = try await connection.execute(
+                        Self.openRetraction(of: first) + [Database.appendPosition])
+                    let instant = Timestamp.now() + .milliseconds(milliseconds)
+                    var asOf = year
+                    asOf.asOf = instant
+                    let question = asOf
+                    let isOver = Flag()
+                    async let asked: StatisticsOutcome = {
+                        defer { isOver.set() }
+                        return try await instance.run { try await $0.answer(question, at: .now()) }
+                    }()
+                    while try await database.number(Self.waiting) == 0, !isOver.isSet {}
+                    let hasCome = "SELECT (clock_timestamp() > $1)::int::bigint"
+                    let isAskedBefore = try await database.number(hasCome, .time(instant)) == 0
+                    while try await database.number(hasCome, .time(instant)) == 0 {}
+                    _ = try await connection.execute(Statement("ROLLBACK"))
+                    if case .asOfInFuture(let now) = try await asked {
+                        #expect(now < instant)
+                    } else {
+                        #expect(!isAskedBefore)
+                    }
+                    return isAskedBefore
+                }
+                if isAskedBefore { return }
+            }
+            Issue.record("no question was asked in time")
+        }
+    }
+
     @Test func `are not known by the number of a change that is over`() async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)
