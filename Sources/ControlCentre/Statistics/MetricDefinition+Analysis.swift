@@ -22,16 +22,16 @@ extension MetricDefinition {
                 + "mit einem nicht zurückgezogenen Sachverhalt, mit Entsendung (nicht abgebrochen), "
                 + "mit Eintreffen. Jede Stufe zählt Alarme, nicht Sachverhalte; verspätete Alarme "
                 + "zählen mit. Detektionen werden viertelstündlich gezählt und bleiben gezählt, wenn "
-                + "ihre Speicherdauer endet; ihre Regel ist die beim Eingang geltende, ihr Bereich "
-                + "der der Kamera bei der Zählung. \(refused.german)",
+                + "ihre Speicherdauer endet; Regel und Bereich sind die, "
+                + "die beim Eingang für sie und ihre Kamera galten. \(refused.german)",
             english:
                 "Detections (each once, also below the threshold of an alarm); alarms; of these "
                 + "confirmed, dismissed or unjudged by the last verdict; of these with a matter that "
                 + "is not retracted, with units sent (not all recalled), with an arrival. Each stage "
                 + "counts alarms, not matters; late alarms count too. Detections are counted by the "
                 + "quarter of an hour, and stay counted when their retention period ends; their rule "
-                + "is the one in force on receipt, their area that of the camera when they were "
-                + "counted. \(refused.english)"),
+                + "and area are those that held for them and their camera on receipt. "
+                + "\(refused.english)"),
         clock: Text(
             german: "Der Zeitpunkt der Detektion; von allem anderen der Auslösung des Alarms, auch "
                 + "wenn Bewertung oder Eintreffen später liegen; in der Zeitzone des Standorts.",
