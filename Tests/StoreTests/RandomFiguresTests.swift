@@ -9,6 +9,8 @@ import Testing
 /// these answered.
 @Suite struct `Figures of random histories` {
     private static let steps = 700
+    /// Of each about a third brings a parcel of detections, or some verdicts.
+    private static let analysisSteps = 350
 
     @Test(arguments: [1, 2, 3, 4] as [UInt64])
     func `are what a recount finds, now and at each earlier position`(seed: UInt64) async throws {
@@ -24,11 +26,15 @@ import Testing
                 known.append((head.position, history.matters))
                 // Not of the last steps, whose rows stay without positions of their own.
                 if step < Self.steps - 20, Int.random(in: 0..<12, using: &generator) == 0 {
-                    try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+                    try await database.rollUpLedger()
                 }
             }
             #expect(history.matters.matters.count > 100)
             #expect(history.matters.dispatches.count > 60)
+            for step in RandomMatters.Step.allCases {
+                let (taken, refused) = history.outcomes[step] ?? (0, 0)
+                #expect(taken >= 5 && taken > refused, "\(step): \(taken) taken, \(refused) not")
+            }
 
             for round in 0..<80 {
                 var question = try randomQuestion(&generator)
@@ -41,28 +47,102 @@ import Testing
                         "SELECT recorded_at FROM positions WHERE position = $1", .int64(position)
                     ).time(0, 0)
                 }
-                let asked = question
-                let outcome = try await instance.run { database in
-                    try await database.answer(asked, at: .now())
-                }
-                guard case .answer(let answer) = outcome else {
-                    throw NotStored(outcome: "\(outcome)")
-                }
+                let answer = try await instance.answer(question)
                 #expect(answer.position == position)
-                let named = "seed \(seed), \(question) at \(position)"
-                check(answer.period, of: answer, matters.count(question), named)
-                for (comparison, part) in answer.comparisons {
-                    var other = question
-                    other.from = .date(try #require(LocalDate(day(part.spans[0].localFrom))))
-                    other.to = .date(try #require(LocalDate(day(part.spans[0].localTo))))
-                    check(part, of: answer, matters.count(other), "\(comparison) of \(named)")
-                }
+                #expect(answer.knownAt == question.asOf ?? answer.knownAt)
+                let differences = try matters.recount(for: question, knownAt: answer.knownAt)
+                    .differences(from: answer)
+                #expect(differences.isEmpty, "seed \(seed), \(question) at \(position)")
             }
-            let differences = try await instance.run { try await $0.ledgerDifferences() }
-            #expect(differences.isEmpty, "seed \(seed)")
+            try await instance.expectAgreement("seed \(seed)")
             // Sixteen runs at least, so that some of the positions lie inside a longer one.
             #expect(try await database.number("SELECT max(level) FROM ledger_runs") > 0)
         }
+    }
+
+    @Test(arguments: [7, 8] as [UInt64])
+    func `of the analysis are what a recount finds, now and at each earlier position`(
+        seed: UInt64
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            var generator = SplitMix64(seed: seed)
+            var history = try await RandomAnalysis(
+                in: instance, database, by: DemonstrationSite.observer(1, as: .shiftSupervisor))
+            var known: [(position: Int64, standing: RecordedAnalysis.Standing)] = []
+            for step in 0..<Self.analysisSteps {
+                try await history.step(step, &generator)
+                let head = try await instance.run { try await $0.journalHead() }
+                known.append((head.position, history.standing))
+            }
+            #expect(history.analysis.takenCount > 2_000)
+            #expect(history.analysis.refusedCount > 200)
+            #expect(history.analysis.judgedCount > 200)
+            for step in RandomAnalysis.Step.allCases {
+                let (taken, refused) = history.outcomes[step] ?? (0, 0)
+                #expect(taken > 0 && taken > refused, "\(step): \(taken) taken, \(refused) not")
+            }
+
+            for (round, asked) in try analysisQuestions(&generator).enumerated() {
+                var question = asked
+                let place =
+                    round.isMultiple(of: 4)
+                    ? known.count - 1 : Int.random(in: 0..<known.count, using: &generator)
+                let (position, standing) = known[place]
+                if place < known.count - 1 || round.isMultiple(of: 8) {
+                    question.asOf = try await history.recordedAt(position)
+                }
+                let answer = try await instance.answer(question)
+                #expect(answer.position == position)
+                #expect(answer.knownAt == question.asOf ?? answer.knownAt)
+                let differences = try history.analysis.recount(
+                    for: question, standing, at: position, knownAt: answer.knownAt
+                ).differences(from: answer)
+                #expect(differences.isEmpty, "seed \(seed), \(question) at \(position)")
+            }
+            try await instance.expectAgreement("seed \(seed)")
+        }
+    }
+
+    /// Each metric of the analysis by each of its dimensions, and by some of them with filters.
+    private func analysisQuestions(_ generator: inout SplitMix64) throws -> [StatisticsQuestion] {
+        let periods = [
+            ("2025-10-01", "2026-05-01"), ("2025-12-01", "2027-01-01"),
+            ("2025-10-26", "2025-10-27"), ("2026-03-29", "2026-03-30"),
+            ("2025-12-31", "2026-03-29"), ("2026-03-28", "2026-04-02"),
+            try BerlinCalendar.month(of: .now()),
+        ]
+        let filters: [(dimension: Dimension, values: [String])] = [
+            (.monitored, ["true"]), (.pattern, ["hitting", "kicking"]), (.model, ["v2"]),
+            (.rule, ["1", "2"]), (.operatingMode, ["production", "training"]),
+            (.dismissalReason, ["play", "crowd"]), (.late, ["false"]),
+        ]
+        var questions: [StatisticsQuestion] = []
+        for metric in [Metric.alarmFunnel, .detectionQuality] {
+            let definition = MetricDefinition.current(of: metric)
+            let several = (0..<14).map { _ in
+                definition.groups.shuffled(using: &generator).prefix(
+                    Int.random(in: 0...3, using: &generator))
+            }
+            for groups in definition.groups.map({ [$0][...] }) + several {
+                let period = periods.randomElement(using: &generator) ?? periods[0]
+                var question = try StatisticsQuestion(metric, from: period.0, to: period.1)
+                for group in groups
+                where !group.isCalendar || !question.groups.contains(where: \.isCalendar) {
+                    question.groups.append(group)
+                }
+                question.site =
+                    [nil, nil, SiteID("mannheim"), SiteID("hamburg")]
+                    .randomElement(using: &generator) ?? nil
+                question.filters = filters.filter { filter in
+                    definition.filters.contains(filter.dimension)
+                        && Int.random(in: 0..<8, using: &generator) == 0
+                }
+                question.comparisons = PeriodComparison.allCases
+                questions.append(question)
+            }
+        }
+        return questions
     }
 
     @Test(arguments: [5, 6] as [UInt64])
@@ -90,49 +170,8 @@ import Testing
                 try await writers.waitForAll()
             }
 
-            let differences = try await instance.run { try await $0.ledgerDifferences() }
-            #expect(differences.isEmpty, "seed \(seed): \(differences)")
+            try await instance.expectAgreement()
         }
-    }
-
-    private func day(_ local: String) -> String { String(local.prefix(10)) }
-
-    private func check(
-        _ part: StatisticsAnswer.Part, of answer: StatisticsAnswer,
-        _ expected: RecordedMatters.Expected, _ named: String
-    ) {
-        check(part.total, expected.values[nil] ?? [], "\(named), total")
-        for cell in part.cells {
-            check(cell, expected.values[cell.keys] ?? [], "\(named), \(cell.keys)")
-        }
-        let keys = Set(part.cells.map(\.keys))
-        #expect(
-            expected.values.keys.allSatisfy { $0.map { keys.contains($0) } ?? true }, "\(named)")
-        if !answer.question.groups.isEmpty, !answer.question.groups.contains(.outcome) {
-            let sum = part.cells.reduce(0) { $0 + $1.tallies[.cases].count }
-            #expect(sum == part.total.tallies[.cases].count, "\(named)")
-        }
-        for mode in OperatingMode.allCases.map(\.rawValue) {
-            #expect(
-                (part.leftOut.operatingModes[mode] ?? 0)
-                    == .number(expected.otherModes[mode] ?? 0), "\(named), \(mode)")
-        }
-        #expect(part.leftOut[.retracted] == .number(expected.retracted), "\(named)")
-        #expect((part.leftOut[.cancelled] ?? 0) == .number(expected.cancelled), "\(named)")
-    }
-
-    private func check(_ cell: StatisticsAnswer.Cell, _ values: [Int64?], _ named: String) {
-        let known = values.compactMap { $0 }.sorted()
-        let cases = cell.tallies[.cases]
-        #expect(cases.count == Int64(values.count), "\(named)")
-        #expect(cases.known == Int64(known.count), "\(named)")
-        guard !known.isEmpty else { return }
-        let place = 0.9 * Double(known.count - 1)
-        let lower = Double(known[Int(place.rounded(.down))])
-        let upper = Double(known[Int(place.rounded(.up))])
-        let expected = lower + (place - place.rounded(.down)) * (upper - lower)
-        #expect(cases.percentile(0.9) == expected, "\(named)")
-        #expect(cases.mean == Double(known.reduce(0, +)) / Double(known.count), "\(named)")
     }
 
     private func randomQuestion(_ generator: inout SplitMix64) throws -> StatisticsQuestion {
@@ -142,11 +181,11 @@ import Testing
             ("2026-03-29", "2026-03-30"), ("2025-12-31", "2026-03-29"),
             ("2025-12-29", "2026-01-05"), ("2025-12-01", "2026-12-01"),
             ("2026-01-01", "2026-12-01"),
+            // Of today a part lies ahead.
+            try BerlinCalendar.month(of: .now()),
         ]
         let period = periods.randomElement(using: &generator) ?? periods[0]
-        var question = StatisticsQuestion(
-            metric: metric, from: .date(try #require(LocalDate(period.0))),
-            to: .date(try #require(LocalDate(period.1))))
+        var question = try StatisticsQuestion(metric, from: period.0, to: period.1)
         question.site =
             [nil, SiteID("mannheim"), SiteID("hamburg")]
             .randomElement(using: &generator) ?? nil

@@ -10,6 +10,7 @@ struct DemonstrationSite: Sendable {
     let area: AreaID
     let cameras: [CameraID]
     let node: NodeID
+    let createdAt: Timestamp
 
     static let mannheim = SiteID("mannheim")
     static let author = observer(0)
@@ -33,6 +34,7 @@ struct DemonstrationSite: Sendable {
     ) async throws {
         let id = try #require(SiteID(name))
         let now = Timestamp.now()
+        createdAt = now
         (self.id, area, cameras, node) = try await instance.run { database in
             _ = try await database.createSite(
                 NewSite(

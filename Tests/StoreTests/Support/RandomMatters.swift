@@ -9,14 +9,32 @@ import Testing
 /// What happens to the matters of two sites, at random, most of it around the changes of clocks and
 /// the ends of months and years; and what the answers to each step said.
 struct RandomMatters: Sendable {
-    private let sites: [DemonstrationSite]
-    private let areas: [SiteID: [AreaID]]
+    let sites: [DemonstrationSite]
+    let areas: [SiteID: [AreaID]]
     private var author: Author
     private let begin = Timestamp.now()
     /// Of things that must have names or times of their own.
     private var serial = 0
     /// As the steps' answers tell.
     var matters = RecordedMatters()
+    /// How often each kind of step was taken, and how often refused.
+    private(set) var outcomes: [Step: (taken: Int, refused: Int)] = [:]
+    /// The kind of the step under way.
+    private var current = Step.creation
+
+    enum Step: CaseIterable {
+        case creation
+        case creationOfAlarm
+        case watching
+        case moving
+        case history
+        case correction
+        case retraction
+        case assessment
+        case dispatch
+        case work
+        case dispatchCorrection
+    }
 
     // 2025-10-26, 2025-12-29, 2025-12-31, 2026-02-28 and 2026-03-29, in UTC.
     private static let days: [Int64] = [
@@ -24,12 +42,12 @@ struct RandomMatters: Sendable {
     ]
 
     /// Sets up both sites, each with a monitored area and one that is not.
-    init(in instance: Instance, by author: Author) async throws {
+    init(in instance: Instance, by author: Author, cameras: Int = 2) async throws {
         self.author = author
         var sites: [DemonstrationSite] = []
         var areas: [SiteID: [AreaID]] = [:]
         for name in ["mannheim", "hamburg"] {
-            let site = try await DemonstrationSite(in: instance, named: name, cameras: 2)
+            let site = try await DemonstrationSite(in: instance, named: name, cameras: cameras)
             let other: AreaID = try await instance.run { database in
                 try await database.createArea(
                     NewArea(site: site.id, name: "Wasserturm", monitored: false), by: author,
@@ -40,6 +58,7 @@ struct RandomMatters: Sendable {
             areas[site.id] = [site.area, other]
             matters.monitored[site.area.description] = true
             matters.monitored[other.description] = false
+            matters.setUp[name] = site.createdAt
         }
         self.sites = sites
         self.areas = areas
@@ -79,33 +98,77 @@ struct RandomMatters: Sendable {
     mutating func step(
         in instance: Instance, _ database: TestDatabase, _ generator: inout SplitMix64
     ) async throws {
+        let step: Step =
+            switch Int.random(in: 0..<30, using: &generator) {
+            case 0..<7: .creation
+            case 7: .creationOfAlarm
+            case 8: .watching
+            case 9: .moving
+            case 10: .history
+            case 11..<17: .correction
+            case 17: .retraction
+            case 18: .assessment
+            case 19..<24: .dispatch
+            case 24..<28: .work
+            default: .dispatchCorrection
+            }
+        try await take(step, in: instance, database, &generator)
+    }
+
+    /// Takes a step of that kind, or records a matter where there is none yet to take it on.
+    mutating func take(
+        _ step: Step, in instance: Instance, _ database: TestDatabase,
+        _ generator: inout SplitMix64
+    ) async throws {
         let incident = matters.matters.keys.sorted().randomElement(using: &generator)
             .flatMap { IncidentID($0) }
-        let dispatch = matters.dispatches.keys.sorted().randomElement(using: &generator)
-            .flatMap { InterventionID($0) }
+        // To most of the others nothing more can be done.
+        let isOpen = Int.random(in: 0..<8, using: &generator) > 0
+        let dispatch = matters.dispatches.filter {
+            !isOpen || !$0.value.isCancelled && (step != .work || $0.value.arrivedAt == nil)
+        }
+        .keys.sorted().randomElement(using: &generator).flatMap { InterventionID($0) }
         let site = sites[Int.random(in: 0..<3, using: &generator) / 2]
-        switch (Int.random(in: 0..<30, using: &generator), incident, dispatch) {
-        case (0..<7, _, _): try await create(at: site, in: instance, &generator)
-        case (7, _, _): try await createOfAlarm(at: site, in: instance, &generator)
-        case (8, _, _): try await watch(site, in: instance, &generator)
-        case (9, _, _): try await move(cameraOf: site, in: instance, &generator)
-        case (10, _, _): try await bringHistory(to: site, in: instance, database, &generator)
-        case (11..<17, let incident?, _): try await correct(incident, in: instance, &generator)
-        case (17, let incident?, _): try await retract(incident, in: instance)
-        case (18, let incident?, _): try await assess(incident, in: instance, &generator)
-        case (19..<24, let incident?, _): try await send(to: incident, in: instance, &generator)
-        case (24..<28, _, let dispatch?): try await work(on: dispatch, in: instance, &generator)
-        case (_, _, let dispatch?): try await correct(dispatch, in: instance, &generator)
-        default: try await create(at: site, in: instance, &generator)
+        current = step
+        switch (step, incident, dispatch) {
+        case (.creationOfAlarm, _, _):
+            try await createOfAlarm(at: site, in: instance, &generator)
+        case (.watching, _, _): try await watch(site, in: instance, &generator)
+        case (.moving, _, _): try await move(cameraOf: site, in: instance, &generator)
+        case (.history, _, _):
+            try await bringHistory(to: site, in: instance, database, &generator)
+        case (.correction, let incident?, _):
+            try await correct(incident, in: instance, &generator)
+        case (.retraction, let incident?, _): try await retract(incident, in: instance)
+        case (.assessment, let incident?, _):
+            try await assess(incident, in: instance, &generator)
+        case (.dispatch, let incident?, _):
+            try await send(to: incident, in: instance, &generator)
+        case (.work, _, let dispatch?): try await work(on: dispatch, in: instance, &generator)
+        case (.dispatchCorrection, _, let dispatch?):
+            try await correct(dispatch, in: instance, &generator)
+        default:
+            current = .creation
+            try await create(at: site, in: instance, &generator)
         }
     }
 
-    private mutating func take(_ result: IncidentResult) throws {
-        if case .done(let stored) = result { try matters.takeIncident(stored.document) }
+    mutating func take(_ result: IncidentResult) throws {
+        if case .done(let stored) = result {
+            try matters.takeIncident(stored.document)
+            outcomes[current, default: (0, 0)].taken += 1
+        } else {
+            outcomes[current, default: (0, 0)].refused += 1
+        }
     }
 
     private mutating func take(_ result: InterventionResult) throws {
-        if case .done(let stored) = result { try matters.takeIntervention(stored.document) }
+        if case .done(let stored) = result {
+            try matters.takeIntervention(stored.document)
+            outcomes[current, default: (0, 0)].taken += 1
+        } else {
+            outcomes[current, default: (0, 0)].refused += 1
+        }
     }
 
     private mutating func create(
@@ -144,6 +207,8 @@ struct RandomMatters: Sendable {
         let raised = begin - .seconds(60 * 3_600) + .seconds(120 * serial)
         let outcome = try await instance.submit(site.detection(at: raised, receivedAt: .now()))
         guard case .created(let alarm?) = outcome else { throw NotStored(outcome: "\(outcome)") }
+        let first = matters.firstAlarms[site.id.description] ?? raised
+        matters.firstAlarms[site.id.description] = min(first, raised)
         var new = NewIncident(category: category(&generator))
         new.site = site.id
         new.occurredAt = instant(&generator)
@@ -171,6 +236,7 @@ struct RandomMatters: Sendable {
             ).stored()
         }
         matters.monitored[area.description] = wanted.monitored
+        outcomes[current, default: (0, 0)].taken += 1
     }
 
     private mutating func move(
@@ -184,6 +250,7 @@ struct RandomMatters: Sendable {
                 site.cameras[0], only: nil, if: .any, to: wanted, by: author, at: .now()
             ).stored()
         }
+        outcomes[current, default: (0, 0)].taken += 1
     }
 
     private mutating func bringHistory(
@@ -239,6 +306,7 @@ struct RandomMatters: Sendable {
                 try matters.takeIntervention(document)
             }
         }
+        outcomes[current, default: (0, 0)].taken += 1
     }
 
     private mutating func correct(
@@ -342,7 +410,7 @@ struct RandomMatters: Sendable {
         default:
             change.dispatchedAt =
                 dispatch.dispatchedAt
-                + .seconds(Int.random(in: -4_000...4_000, using: &generator))
+                + .seconds(Int.random(in: -1_000...4_000, using: &generator))
         }
         let (wanted, author) = (change, author)
         try take(

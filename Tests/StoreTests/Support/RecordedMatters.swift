@@ -21,6 +21,14 @@ struct RecordedMatters: Sendable {
         var mode: String
         var outcomes: [String]
         var isRetracted: Bool
+        /// Also those of a retracted one.
+        var alarms: Set<String>
+        var assessment: String
+        var assessmentReason: String?
+        /// Which model saw or missed it.
+        var model: String?
+        /// Under which version of the rule.
+        var rule: String?
     }
 
     struct Dispatch: Sendable {
@@ -36,6 +44,14 @@ struct RecordedMatters: Sendable {
     var dispatches: [String: Dispatch] = [:]
     /// Areas that are watched, and others.
     var monitored: [String: Bool] = [:]
+    /// When each site was set up.
+    var setUp: [String: Timestamp] = [:]
+    /// When its first alarm was raised.
+    var firstAlarms: [String: Timestamp] = [:]
+    // The earliest that were ever recorded at a site, corrected ones too
+    private var firstIncidents: [String: Timestamp] = [:]
+    private var firstAutomatic: [String: Timestamp] = [:]
+    private var firstDispatches: [String: Timestamp] = [:]
 
     mutating func takeIncident(_ document: [UInt8]) throws {
         let json = try JSON.parse(document)
@@ -55,7 +71,20 @@ struct RecordedMatters: Sendable {
             area: area, isMonitored: isMonitored,
             mode: try #require(json["operating_mode"]?.asString),
             outcomes: (json["outcomes"]?.asArray ?? []).compactMap(\.asString),
-            isRetracted: json["retracted_at"] != .null)
+            isRetracted: json["retracted_at"] != .null,
+            alarms: Set((json["alarms"]?.asArray ?? []).compactMap(\.asString)),
+            assessment: try #require(json["assessment"]?.asString),
+            assessmentReason: json["assessment_reason"]?.asString,
+            model: json["computed"]?["model"]?.asString,
+            rule: json["computed"]?["rule_version"]?.asInteger.map { String($0) })
+        note(try #require(matters[id]))
+    }
+
+    private mutating func note(_ matter: Matter) {
+        let occurredAt = matter.occurredAt
+        firstIncidents[matter.site] = min(firstIncidents[matter.site] ?? occurredAt, occurredAt)
+        guard matter.source == "automatic" else { return }
+        firstAutomatic[matter.site] = min(firstAutomatic[matter.site] ?? occurredAt, occurredAt)
     }
 
     mutating func takeIntervention(_ document: [UInt8]) throws {
@@ -67,6 +96,9 @@ struct RecordedMatters: Sendable {
             isImmediate: try #require(json["immediate"]?.asBool as Bool?),
             isCancelled: json["status"]?.asString == "cancelled",
             precinct: json["precinct"]?.asString)
+        let site = try #require(json["site"]?.asString)
+        let dispatchedAt = try #require(try instant(json, "dispatched_at"))
+        firstDispatches[site] = min(firstDispatches[site] ?? dispatchedAt, dispatchedAt)
     }
 
     private func id(_ json: JSON) throws -> String { try #require(json["id"]?.asString) }
@@ -78,144 +110,93 @@ struct RecordedMatters: Sendable {
 
     // MARK: Counting
 
-    /// What a question's answer must be.
-    struct Expected {
-        /// The seconds of each case that counts, by its groups' keys; nil keys: of the total.
-        var values: [[String?]?: [Int64?]] = [:]
-        /// By operating mode.
-        var otherModes: [String: Int64] = [:]
-        var retracted: Int64 = 0
-        var cancelled: Int64 = 0
-    }
-
-    /// One case that a metric counts or leaves out.
-    private struct Case {
-        var instant: Timestamp
-        var keys: [Dimension: [String?]]
-        var mode: String
-        var seconds: Int64?
-        var isRetracted: Bool
-        var isCancelled = false
-    }
-
     /// The metrics that count matters and what was done about them.
     static let metrics: [Metric] = [
         .incidents, .incidentsWithImmediateIntervention, .interventions, .arrivalTimes,
     ]
 
-    func count(_ question: StatisticsQuestion) -> Expected {
-        var expected = Expected()
-        for one in cases(of: question) {
-            let day = String(berlin(one.instant).prefix(10))
-            guard case .date(let from) = question.from, case .date(let to) = question.to,
-                from.description <= day, day < to.description,
-                question.site.map({ one.keys[.site] == [$0.description] }) ?? true,
-                question.filters.allSatisfy({ filter in
-                    filter.dimension == .operatingMode
-                        || one.keys[filter.dimension, default: []].contains {
-                            $0.map { filter.values.contains($0) } ?? false
-                        }
-                })
-            else { continue }
-            if !(question.operatingModes?.contains(one.mode) ?? true) {
-                expected.otherModes[one.mode, default: 0] += 1
-            } else if one.isRetracted {
-                expected.retracted += 1
-            } else if one.isCancelled {
-                expected.cancelled += 1
-            } else {
-                expected.values[nil, default: []].append(one.seconds)
-                guard !question.groups.isEmpty else { continue }
-                var combinations: [[String?]] = [[]]
-                for group in question.groups {
-                    let own = one.keys[group] ?? []
-                    combinations = combinations.flatMap { keys in own.map { keys + [$0] } }
+    /// What there is to count for a question about one of these metrics.
+    func recount(for question: StatisticsQuestion, knownAt: Timestamp) throws -> Recount {
+        let isOfDispatches = question.metric == .interventions || question.clock == .dispatch
+        return Recount(
+            cases: try isOfDispatches ? dispatchCases(question) : matterCases(question),
+            beginnings: try setUp.reduce(into: [:]) { beginnings, site in
+                var recorded = site.value
+                let firsts = isOfDispatches ? firstDispatches : firstIncidents
+                if let first = firsts[site.key] {
+                    let day = try BerlinCalendar.place(of: first).day
+                    recorded = min(recorded, try BerlinCalendar.midnight(day))
                 }
-                for keys in combinations { expected.values[keys, default: []].append(one.seconds) }
-            }
-        }
-        return expected
+                beginnings[site.key] = Recount.Beginning(
+                    recorded: recorded,
+                    automatic: [firstAlarms[site.key], firstAutomatic[site.key]]
+                        .compactMap { $0?.quarterHour }.min())
+            }, knownAt: knownAt)
     }
 
-    private func cases(of question: StatisticsQuestion) -> [Case] {
-        if question.metric == .interventions || question.clock == .dispatch {
-            return dispatches.values.compactMap { dispatch in
-                guard let matter = matters[dispatch.incident] else { return nil }
-                var keys = keys(of: matter, at: dispatch.dispatchedAt)
-                keys[.precinct] = [dispatch.precinct]
-                keys[.immediate] = [dispatch.isImmediate ? "true" : "false"]
-                let seconds = dispatch.arrivedAt.map {
-                    ($0 - dispatch.dispatchedAt).components.seconds
-                }
-                return Case(
-                    instant: dispatch.dispatchedAt, keys: keys, mode: matter.mode,
-                    seconds: question.metric == .arrivalTimes ? seconds : nil,
-                    isRetracted: matter.isRetracted, isCancelled: dispatch.isCancelled)
-            }
+    private func dispatchCases(_ question: StatisticsQuestion) throws -> [Recount.Case] {
+        try dispatches.values.compactMap { dispatch in
+            guard let matter = matters[dispatch.incident] else { return nil }
+            var one = try oneCase(of: matter, at: dispatch.dispatchedAt)
+            one.keys[.precinct] = [dispatch.precinct]
+            one.keys[.immediate] = [dispatch.isImmediate ? "true" : "false"]
+            let seconds = dispatch.arrivedAt.map { ($0 - dispatch.dispatchedAt).components.seconds }
+            one.tallies = [(.cases, question.metric == .arrivalTimes ? seconds : nil)]
+            one.leftOut =
+                matter.isRetracted ? .retracted : dispatch.isCancelled ? .cancelled : nil
+            return one
         }
+    }
+
+    private func matterCases(_ question: StatisticsQuestion) throws -> [Recount.Case] {
         let sent = Dictionary(grouping: dispatches.values.filter { !$0.isCancelled }) {
             $0.incident
         }
-        return matters.compactMap { id, matter in
+        return try matters.compactMap { id, matter in
             let own = sent[id] ?? []
             let isImmediate = own.contains(where: \.isImmediate)
             guard question.metric != .incidentsWithImmediateIntervention || isImmediate,
                 question.metric != .arrivalTimes || !own.isEmpty
             else { return nil }
-            var keys = keys(of: matter, at: matter.occurredAt)
-            keys[.immediate] = [isImmediate ? "true" : "false"]
-            keys[.outcome] = matter.outcomes.isEmpty ? [nil] : matter.outcomes
+            var one = try oneCase(of: matter, at: matter.occurredAt)
+            one.keys[.immediate] = [isImmediate ? "true" : "false"]
+            one.keys[.outcome] = matter.outcomes.isEmpty ? [nil] : matter.outcomes
             let arrival = own.compactMap(\.arrivedAt).min()
-            return Case(
-                instant: matter.occurredAt, keys: keys, mode: matter.mode,
-                seconds: question.metric == .arrivalTimes
-                    ? arrival.map { ($0 - matter.recognisedAt).components.seconds } : nil,
-                isRetracted: matter.isRetracted)
+            let seconds = arrival.map { ($0 - matter.recognisedAt).components.seconds }
+            one.tallies = [(.cases, question.metric == .arrivalTimes ? seconds : nil)]
+            return one
         }
     }
 
-    private func keys(of matter: Matter, at instant: Timestamp) -> [Dimension: [String?]] {
-        let local = berlin(instant)
-        let weekdays = ["thu", "fri", "sat", "sun", "mon", "tue", "wed"]
-        let day = localSeconds(instant) / 86_400
-        return [
-            .month: [String(local.prefix(7))], .day: [String(local.prefix(10))],
-            .week: [week(ofDay: day)],
-            .hourOfDay: [String(local.dropFirst(11).prefix(2))],
-            .weekday: [weekdays[Int(day % 7)]],
-            .category: [matter.category], .subcategory: [matter.subcategory],
-            .area: [matter.area], .monitored: [matter.isMonitored.map { $0 ? "true" : "false" }],
-            .operatingMode: [matter.mode], .source: [matter.source], .pattern: [matter.pattern],
-            .site: [matter.site],
-        ]
-    }
-
-    /// The ISO week, which belongs to the year of its Thursday.
-    ///
-    /// - Parameter day: since 1970-01-01, which was a Thursday.
-    private func week(ofDay day: Int64) -> String {
-        let thursday = day - (day + 3) % 7 + 3
-        let year = String((Timestamp.epoch + .seconds(thursday * 86_400)).rfc3339.prefix(4))
-        var first = thursday
-        while (Timestamp.epoch + .seconds((first - 7) * 86_400)).rfc3339.hasPrefix(year) {
-            first -= 7
+    /// The matters by what the analysis made of them.
+    func assessments() throws -> [Recount.Case] {
+        try matters.values.map { matter in
+            var one = try oneCase(of: matter, at: matter.occurredAt)
+            one.isToldOfOtherModes = false
+            one.keys[.model] = [matter.model]
+            one.keys[.rule] = [matter.rule]
+            one.tallies = [(try #require(FigureTally(rawValue: matter.assessment)), nil)]
+            if matter.assessment == "not_assessable" {
+                let reason = try #require(matter.assessmentReason)
+                one.tallies.append(
+                    (try #require(FigureTally(rawValue: "not_assessable_\(reason)")), nil))
+            }
+            return one
         }
-        let number = (thursday - first) / 7 + 1
-        return "\(year)-W\(number < 10 ? "0" : "")\(number)"
     }
 
-    /// Seconds since 1970 as a clock in Berlin shows them, in the years 2025 and 2026.
-    private func localSeconds(_ instant: Timestamp) -> Int64 {
-        let seconds = instant.microsecondsSinceEpoch / 1_000_000
-        // 2025-03-30, 2025-10-26, 2026-03-29 and 2026-10-25, each at 01:00 UTC.
-        let isSummer =
-            (1_743_296_400..<1_761_440_400).contains(seconds)
-            || (1_774_746_000..<1_792_890_000).contains(seconds)
-        return seconds + (isSummer ? 7_200 : 3_600)
-    }
-
-    private func berlin(_ instant: Timestamp) -> String {
-        let shifted = Timestamp.epoch + .seconds(localSeconds(instant))
-        return shifted.rfc3339
+    private func oneCase(of matter: Matter, at instant: Timestamp) throws -> Recount.Case {
+        var keys = try BerlinCalendar.keys(of: instant)
+        keys[.category] = [matter.category]
+        keys[.subcategory] = [matter.subcategory]
+        keys[.area] = [matter.area]
+        keys[.monitored] = [matter.isMonitored.map { $0 ? "true" : "false" }]
+        keys[.operatingMode] = [matter.mode]
+        keys[.source] = [matter.source]
+        keys[.pattern] = [matter.pattern]
+        keys[.site] = [matter.site]
+        return Recount.Case(
+            site: matter.site, day: try BerlinCalendar.place(of: instant).day, keys: keys,
+            leftOut: matter.isRetracted ? .retracted : nil, isToldOfOtherModes: true)
     }
 }
