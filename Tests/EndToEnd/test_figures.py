@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
+import itertools
 import subprocess
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -284,137 +288,358 @@ class Writers:
         assert not self.errors, self.errors
 
 
-def test_figures_are_whole_while_detections_and_matters_pour_in(
-    server: Server, site: Site
-) -> None:
-    created = retracted = 0
+class Tally:
+    """What the writers of a test have been told to be done, counted by any of their threads."""
 
-    def report() -> None:
-        nonlocal created, retracted
-        matter = record(site, "2026-04-10T12:00:00Z", area=site.area)
-        created += 1
-        if created % 3 == 0:
-            path = f"/v1/incidents/{matter['id']}/retract"
-            response = site.client("shift_supervisor").post(path, json={"reason": "Doppelt."})
-            assert response.status_code == 200, response.text
-            retracted += 1
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.alarms: set[str] = set()
+        self.counts: Counter[str] = Counter()
 
-    # Since then matters are recorded.
-    record(site, "2026-03-31T12:00:00Z")
-    # Made before the threads begin, which share them.
-    site.client("observer"), site.client("shift_supervisor")
-    with Node(server, site.token("node")) as node:
-        posted = 0
+    def add(self, *names: str, alarms: Iterable[str] = ()) -> None:
+        with self.lock:
+            self.counts.update(names)
+            self.alarms.update(alarms)
 
-        def detect() -> None:
-            nonlocal posted
-            sent = [detection(site, occurred_at=instant(seconds=n)) for n in range(200)]
-            status, answer = node.post(sent)
-            assert status == 200
-            assert all(item["outcome"] == "created" for item in answer["items"])
-            posted += len(sent)
+    def so_far(self) -> dict[str, int]:
+        with self.lock:
+            return dict(self.counts, alarms=len(self.alarms))
 
-        answers = []
-        statistician = site.client("statistician")
-        with Writers(detect, report) as writers:
-            while not writers.errors and (
-                len(answers) < 40 or posted < 5_000 or retracted < 5
-            ):
-                before = created
-                answer = ask(statistician, "incidents", group_by="day,category,monitored", **BOTH)
-                answers.append((answer, before, created + 1))
 
-    for answer, least, most in answers:
-        for part in parts_of(answer):
-            cells = [cell["values"]["count"] for cell in part["cells"]]
-            total = part["total"]["values"]["count"]
-            known = [cell["known_part"]["count"] for cell in part["cells"] if "known_part" in cell]
-            known += [count for count in cells if isinstance(count, int)]
-            whole = part["total"].get("known_part", {"count": total})["count"]
-            assert sum(known) == (whole if isinstance(whole, int) else 0)
-        total = answer["total"]["values"]["count"]
-        assert least <= total + answer["left_out"]["retracted"] <= most
-    positions = [answer["as_of"]["position"] for answer, _, _ in answers]
-    assert positions == sorted(positions) and len(set(positions)) > 10
-    for answer, _, _ in answers[::10]:
-        again = ask(
-            statistician,
-            "incidents",
-            group_by="day,category,monitored",
-            as_of=answer["as_of"]["recorded_at"],
-            **BOTH,
+class Nodes:
+    """Connections that post detections as fast as the server takes them, each of its own camera.
+
+    Two and two they are one alarm, of any time of the last days.
+    """
+
+    CONNECTIONS = 4
+    PATTERNS = ("hitting", "kicking", "pushing")
+
+    def __init__(self, site: Site, tally: Tally) -> None:
+        self.site, self.tally = site, tally
+        self.connections: list[Node] = []
+        self.works: list[Callable[[], None]] = []
+        for number in range(self.CONNECTIONS):
+            new = {"site": site.id, "area": site.area, "name": f"C {number}", "key": f"c{number}"}
+            create(site.administrator, "/v1/cameras", new)
+            node = Node(site.server, site.token("node"))
+            self.connections.append(node)
+            # No two alarms of a camera are closer than their quiet time.
+            ages = itertools.count(60 * 3_600, -40)
+            self.works.append(functools.partial(self.post, node, f"c{number}", ages))
+
+    def __enter__(self) -> Nodes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for node in self.connections:
+            node.connection.close()
+
+    def post(self, node: Node, camera: str, ages: Iterator[int]) -> None:
+        sent = [
+            detection(
+                self.site, camera=camera, pattern=pattern, occurred_at=instant(seconds=age - more)
+            )
+            for age in itertools.islice(ages, 17)
+            for pattern in self.PATTERNS
+            for more in (0, 5)
+        ]
+        status, answer = node.post(sent)
+        assert status == 200
+        assert {item["outcome"] for item in answer["items"]} == {"created"}
+        self.tally.add(
+            *["detections"] * len(sent), alarms={item["alarm"] for item in answer["items"]}
         )
+
+
+class Observers:
+    """One who judges alarms, records matters, and retracts some of those without an alarm."""
+
+    def __init__(self, site: Site, tally: Tally) -> None:
+        self.site, self.tally = site, tally
+        # Made before the threads begin, which share them.
+        self.client, self.supervisor = site.client("observer"), site.client("shift_supervisor")
+
+    def judge(self) -> None:
+        """Dismisses an alarm, and confirms another, to which units are sent that arrive."""
+        query = {"verdict": "none", "limit": 2}
+        alarms = self.client.get("/v1/alarms", params=query).json()["items"]
+        dismissed, confirmed = (f"/v1/alarms/{alarm['id']}" for alarm in alarms)
+        self.post(f"{dismissed}/dismiss", {"reason": "play"})
+        self.tally.add("dismissed")
+        matter = self.post(f"{confirmed}/confirm", {"incident": {"category": "criminal_offence"}})
+        self.tally.add("confirmed", "with_incident", "matters")
+        new = {"incident": matter["incident"], "immediate": True}
+        sent = create(self.client, "/v1/interventions", new)
+        self.tally.add("dispatched")
+        self.post(f"/v1/interventions/{sent['id']}/arrive", {})
+        self.tally.add("arrived")
+
+    def report(self) -> None:
+        """Records a matter that no alarm told of; one of three is retracted."""
+        matter = record(self.site, instant(hours=1), area=self.site.area)
+        self.tally.add("matters", "reported")
+        if self.tally.so_far()["reported"] % 3 == 0:
+            path = f"/v1/incidents/{matter['id']}/retract"
+            response = self.supervisor.post(path, json={"reason": "Doppelt."})
+            assert response.status_code == 200, response.text
+            self.tally.add("retracted")
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        response = self.client.post(path, json=body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+
+FUNNEL = ("alarms", "with_incident", "dispatched", "arrived")
+VERDICTS = ("confirmed", "dismissed", "unjudged")
+# By groups whose values do not depend on the time at which they are asked for.
+GROUPED = {
+    "alarm-funnel": "camera,pattern,late",
+    "detection-quality": "pattern,model,rule",
+    "incidents": "category,monitored,source",
+}
+
+
+def known(cell: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a cell, the present day as far as it has come."""
+    return cell.get("known_part", cell["values"])
+
+
+def expect_consistency(answer: dict[str, Any]) -> None:
+    """Whatever moment an answer is of, its figures fit each other."""
+    for part in parts_of(answer):
+        total = known(part["total"])
+        for measure in (*FUNNEL, *VERDICTS, "count", "detected", "missed", "not_assessable"):
+            if isinstance(total.get(measure), int):
+                assert sum(known(cell)[measure] for cell in part["cells"]) == total[measure]
+        for cell in (*part["cells"], part["total"]):
+            figures = known(cell)
+            if answer["metric"] == "alarm-funnel" and isinstance(figures["alarms"], int):
+                stages = [figures[stage] for stage in FUNNEL]
+                assert stages == sorted(stages, reverse=True)
+                assert sum(figures[verdict] for verdict in VERDICTS) == figures["alarms"]
+
+
+def test_figures_are_whole_while_all_is_written_at_full_speed(server: Server, site: Site) -> None:
+    """Each is of one moment, knows what was answered before, and is the same for ever."""
+    tally = Tally()
+    observers = Observers(site, tally)
+    statistician = site.client("statistician")
+    day = datetime.now(UTC).date()
+    period = {
+        "from": (day - timedelta(days=4)).isoformat(),
+        "to": (day + timedelta(days=3)).isoformat(),
+    }
+
+    def asked(metric: str, **parameters: str) -> dict[str, Any]:
+        query = period | {"group_by": GROUPED[metric]} | BOTH | parameters
+        return ask(statistician, metric, **query)
+
+    def is_enough(answers: list[Any]) -> bool:
+        done = tally.so_far()
+        return (
+            len(answers) >= 60
+            and done.get("detections", 0) >= 5_000
+            and done.get("arrived", 0) >= 10
+            and done.get("retracted", 0) >= 5
+        )
+
+    answers: list[tuple[dict[str, Any], dict[str, int]]] = []
+    metrics_in_turn = itertools.cycle(GROUPED)
+    with Nodes(site, tally) as nodes:
+        # Since then alarms are recorded.
+        nodes.works[0]()
+        with Writers(*nodes.works, observers.judge, observers.report) as writers:
+            while not writers.errors and not is_enough(answers):
+                before = tally.so_far()
+                answers.append((asked(next(metrics_in_turn)), before))
+
+    for answer, before in answers:
+        expect_consistency(answer)
+        total = known(answer["total"])
+        if answer["metric"] == "incidents":
+            least = before.get("matters", 0)
+            assert total["count"] + answer["left_out"]["retracted"] >= least
+        elif answer["metric"] == "alarm-funnel":
+            for stage in FUNNEL:
+                assert total[stage] >= before.get(stage, 0)
+    positions = [answer["as_of"]["position"] for answer, _ in answers]
+    assert positions == sorted(positions) and len(set(positions)) > 20
+    for metric, measures in (("alarm-funnel", FUNNEL), ("detection-quality", VERDICTS[:2])):
+        for measure in measures:
+            told = [
+                known(answer["total"])[measure]
+                for answer, _ in answers
+                if answer["metric"] == metric
+            ]
+            assert told == sorted(told) and told[0] < told[-1]
+
+    for answer, _ in answers[::4]:
+        then = answer["as_of"]["recorded_at"]
+        again = asked(answer["metric"], as_of=then)
         assert again["as_of"]["position"] == answer["as_of"]["position"]
-        for then, now in zip(parts_of(answer), parts_of(again), strict=True):
-            for member in ("cells", "left_out"):
-                assert now[member] == then[member]
-            assert now["total"] == then["total"]
+        for first, second in zip(parts_of(answer), parts_of(again), strict=True):
+            for member in ("cells", "total", "left_out"):
+                assert second[member] == first[member]
+        # Other questions about the same moment say the same of it.
+        funnel, quality = (asked(name, as_of=then) for name in ("alarm-funnel", "detection-quality"))
+        for verdict in VERDICTS:
+            assert known(funnel["total"])[verdict] == known(quality["total"])[verdict]
+
+    done = tally.so_far()
+    last = known(asked("alarm-funnel")["total"])
+    for measure in (*FUNNEL, "confirmed", "dismissed"):
+        assert last[measure] == done[measure]
+    matters = asked("incidents")
+    assert matters["left_out"]["retracted"] == done["retracted"]
+    assert known(matters["total"])["count"] == done["matters"] - done["retracted"]
 
 
 # Who sees what
 
 
-@pytest.fixture
-def two_sites(server: Server, administrator: httpx.Client) -> Iterator[tuple[Site, Site]]:
-    """Two sites with matters, dispatches and an alarm each; the second has more."""
+@contextmanager
+def sites_of_one_and_two(
+    server: Server, administrator: httpx.Client
+) -> Iterator[tuple[Site, Site]]:
+    """Two sites with an alarm, a matter and a dispatch each; the second has two of all."""
     sites = []
     for count in (1, 2):
         site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
         sites.append(site)
+        observer = site.client("observer")
         with Node(server, site.token("node")) as node:
-            assert node.post(detection(site))[0] == 201
+            for pattern in ("hitting", "kicking")[:count]:
+                assert node.post(detection(site, pattern=pattern))[0] == 201
         for number in range(count):
-            matter = record(site, f"2026-04-0{number + 2}T12:00:00Z", area=site.area)
-            create(
-                site.client("observer"),
+            day = f"2026-04-0{number + 2}"
+            matter = record(site, f"{day}T12:00:00Z", area=site.area)
+            sent = create(
+                observer,
                 "/v1/interventions",
                 {
                     "incident": matter["id"],
                     "immediate": True,
                     "precinct": f"Revier {site.id}",
-                    "dispatched_at": f"2026-04-0{number + 2}T12:01:00Z",
+                    "dispatched_at": f"{day}T12:01:00Z",
                 },
             )
+            path = f"/v1/interventions/{sent['id']}/arrive"
+            assert observer.post(path, json={"at": f"{day}T12:04:00Z"}).status_code == 200
             record(site, "2025-04-02T12:00:00Z")
     yield sites[0], sites[1]
     for site in sites:
         site.close()
 
 
-@pytest.mark.parametrize("role", ["statistician", "shift_supervisor"])
-def test_figures_of_one_site_tell_nothing_of_another(
-    two_sites: tuple[Site, Site], role: str
-) -> None:
-    own, other = two_sites
-    client = own.client(role)
+@pytest.fixture
+def two_sites(server: Server, administrator: httpx.Client) -> Iterator[tuple[Site, Site]]:
+    """Such sites on the server of the session."""
+    with sites_of_one_and_two(server, administrator) as sites:
+        yield sites
 
-    definitions = metrics(client)
-    assert {since["site"] for item in definitions for since in item["recorded_since"]} == {own.id}
-    for item in definitions:
-        metric = item["metric"]
-        groups = [g for g in ("site", "area", "precinct", "camera") if g in item["group_by"]]
-        for group in groups:
-            response = client.get(
-                f"/v1/statistics/{metric}", params=PERIOD | BOTH | {"group_by": group}
+
+# What counts in each metric; the second of the two sites has two of all.
+COUNTED = {
+    "incidents": "count",
+    "incidents-with-immediate-intervention": "count",
+    "interventions": "count",
+    "arrival-times": "known",
+    "alarm-funnel": "alarms",
+    "detection-quality": "unjudged",
+    "coverage": "unknown_hours",
+}
+
+
+def counted(metric: str, answer: dict[str, Any]) -> float:
+    """How many of what counts in a metric; of hours, of which one more may be over, how many tens."""
+    figure = known(answer["total"])[COUNTED[metric]]
+    return figure // 10 if metric == "coverage" else figure
+
+
+def give_hours(database: str, *sites: Site) -> None:
+    """Has ten hours of the first site's camera recorded, of the second's twenty; and detections."""
+    for site in sites:
+        changed = site.administrator.patch(
+            f"/v1/cameras/{site.camera}",
+            json={"installed_at": "2026-04-01T00:00:00Z"},
+            headers={"If-Match": "*"},
+        )
+        assert changed.status_code == 200, changed.text
+    with psycopg.connect(database, autocommit=True) as superuser:
+        for count, site in enumerate(sites, start=1):
+            superuser.execute(
+                "UPDATE coverage_progress SET since = recorded_until - %s * interval '10 hours', "
+                "recorded_until = recorded_until - %s * interval '10 hours' WHERE site = %s",
+                (count, count, site.id),
             )
-            assert response.status_code == 200, response.text
-            for foreign in (other.id, other.area, other.camera, other.node):
-                assert foreign not in response.text
-            for part in parts_of(response.json()):
-                assert [period["site"] for period in part["periods"]] == [own.id]
-        for named in ({"site": other.id}, {"site": "nowhere"}):
-            refused = client.get(f"/v1/statistics/{metric}", params=PERIOD | named)
-            assert (refused.status_code, refused.json()["code"]) == (404, "site.unknown")
-    totals = ask(client, "incidents", **BOTH)
-    assert totals["total"]["values"]["count"] == 1
-    assert totals["comparisons"][0]["total"]["known_part"]["count"] == 1
-    # Of another site's area there is nothing, though it exists.
-    foreign = ask(client, "incidents", area=other.area)
-    assert foreign["total"]["values"]["count"] == 0
-    listed = client.get(
-        "/v1/statistics/incidents", params=PERIOD | {"format": "csv", "group_by": "site"}
-    )
-    assert own.id in listed.text and other.id not in listed.text
+        superuser.execute("SELECT advance_coverage()")
+        while superuser.execute("SELECT record_coverage()").fetchone() == (True,):
+            pass
+        superuser.execute("SELECT count_detections()")
+
+
+@pytest.mark.parametrize("role", ["statistician", "shift_supervisor"])
+def test_figures_of_one_site_tell_nothing_of_another(own: tuple[Server, str], role: str) -> None:
+    server, database = own
+    with (
+        server.client(server.create_token("administrator")) as administrator,
+        sites_of_one_and_two(server, administrator) as sites,
+    ):
+        give_hours(database, *sites)
+        # From the matters to the alarms of now.
+        tomorrow = datetime.now(UTC).date() + timedelta(days=2)
+        period = PERIOD | {"to": tomorrow.isoformat()}
+        for count, (site, other) in enumerate((sites, sites[::-1]), start=1):
+            client = site.client(role)
+            definitions = metrics(client)
+            since = {since["site"] for item in definitions for since in item["recorded_since"]}
+            assert since == {site.id}
+            for item in definitions:
+                expect_of_one_site(client, item, period, site, other, count)
+            totals = ask(client, "incidents", **BOTH)
+            assert totals["comparisons"][0]["total"]["known_part"]["count"] == count
+            funnel = ask(client, "alarm-funnel", **period)
+            assert known(funnel["total"])["detections"] == count
+
+
+def expect_of_one_site(
+    client: httpx.Client,
+    definition: dict[str, Any],
+    period: dict[str, str],
+    site: Site,
+    other: Site,
+    count: int,
+) -> None:
+    """Whatever is asked of a metric, the answer is about the client's own site."""
+    metric = definition["metric"]
+    is_counted = metric in COUNTED
+    foreign = {"area": other.area, "camera": other.camera}
+    for group in ("site", "area", "precinct", "camera"):
+        if group not in definition["group_by"]:
+            continue
+        query = period | BOTH | {"group_by": group}
+        response = client.get(f"/v1/statistics/{metric}", params=query)
+        assert response.status_code == 200, response.text
+        table = client.get(f"/v1/statistics/{metric}", params=query | {"format": "csv"})
+        assert table.status_code == 200 and (group != "site" or site.id in table.text)
+        for text in (response.text, table.text):
+            for name in (other.id, other.area, other.camera, other.node):
+                assert name not in text
+        for part in parts_of(response.json()):
+            assert [own["site"] for own in part["periods"]] == [site.id]
+        if is_counted:
+            assert counted(metric, response.json()) == count
+        # Of another site's area or camera there is nothing, though it exists.
+        if is_counted and group in foreign and group in definition["filters"]:
+            nothing = ask(client, metric, **period, **{group: foreign[group]})
+            assert counted(metric, nothing) == 0
+            own = {"area": site.area, "camera": site.camera}[group]
+            assert counted(metric, ask(client, metric, **period, **{group: own})) == count
+    for named in ({"site": other.id}, {"site": "nowhere"}):
+        refused = client.get(f"/v1/statistics/{metric}", params=period | named)
+        assert (refused.status_code, refused.json()["code"]) == (404, "site.unknown")
 
 
 def test_a_statistician_reads_figures_and_nothing_single(two_sites: tuple[Site, Site]) -> None:
