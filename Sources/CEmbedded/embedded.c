@@ -62,6 +62,9 @@ static const unsigned char migration_0018[] = {
 static const unsigned char migration_0019[] = {
 #embed "../../Migrations/0019_speed_up_verification.sql"
 };
+static const unsigned char migration_0020[] = {
+#embed "../../Migrations/0020_create_load_ledger.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -84,6 +87,7 @@ static const struct embedded_file files[] = {
     {"0017_create_annunciation_ledger.sql", migration_0017, sizeof migration_0017},
     {"0018_refine_evidence.sql", migration_0018, sizeof migration_0018},
     {"0019_speed_up_verification.sql", migration_0019, sizeof migration_0019},
+    {"0020_create_load_ledger.sql", migration_0020, sizeof migration_0020},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -53,6 +53,20 @@ extension Database {
         try await follow([Statement("SELECT mark_stale_alarms()")])
     }
 
+    /// Records what the observers' positions bore in the hours that are over, and what became known
+    /// afterwards of earlier ones; in parts, so that others need not wait.
+    public func recordAlarmLoad() async throws(StoreError) {
+        var isMoreDue = true
+        while isMoreDue {
+            let results = try await work([Statement("SELECT record_load()")])
+            do throws(PostgreSQLError) {
+                isMoreDue = try results[0].bool(0, 0)
+            } catch {
+                throw StoreError(error)
+            }
+        }
+    }
+
     private func follow(_ statements: [Statement]) async throws(StoreError) {
         let results = try await work(statements)
         do throws(PostgreSQLError) {

@@ -1,7 +1,8 @@
 import ControlCentre
 import PostgreSQL
 
-/// What a question about the alarm load asks, as SQL: what rang, and from which sources.
+/// What a question about the alarm load asks, as SQL: what rang, from which sources, and what of it
+/// observers' positions bore.
 struct AlarmLoadQuery: FigureSource {
     private let question: StatisticsQuestion
 
@@ -12,10 +13,25 @@ struct AlarmLoadQuery: FigureSource {
             ("base", base), ("area", base.union([.area, .monitored])),
             ("camera", base.union([.camera])), ("pattern", base.union([.pattern])),
         ])
+    private static let loads = LedgerTable(
+        rows: "load_ledger", time: "watched_in", cells: "load_cells", cubes: [("base", base)])
 
     init(_ question: StatisticsQuestion) { self.question = question }
 
     var firsts: [LedgerFirst] { [.alarm] }
+
+    /// Hours are recorded when they are over.
+    func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? {
+        let last = query.bind(.int64(known.isLatest ? .max : known.position))
+        return RecordingTimes(
+            until: """
+                coalesce(
+                    (SELECT r.recorded_until FROM load_recordings r
+                        WHERE r.site = s.id AND r.position <= \(last)
+                        ORDER BY r.position DESC LIMIT 1),
+                    least(s.created_at, earliest.at))
+                """)
+    }
 
     private func asked(by groups: [Dimension]) -> Set<Dimension> {
         Set(groups).union(question.filters.map(\.dimension))
@@ -28,15 +44,60 @@ struct AlarmLoadQuery: FigureSource {
         }
     }
 
-    // MARK: What rang
-
     func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
         -> [Statement]
     {
-        Self.annunciations.statements(of: spans, asked: asked(by: groups)) { reading, stretches in
-            annunciated(reading, of: stretches, by: groups, known)
+        let asked = asked(by: groups)
+        let annunciations = Self.annunciations.statements(of: spans, asked: asked) {
+            annunciated($0, of: $1, by: groups, known)
         }
+        guard question.isOfPositions else { return annunciations }
+        return annunciations
+            + Self.loads.statements(of: spans, asked: asked) {
+                borne($0, of: $1, by: groups, known)
+            }
     }
+
+    private func keys(of table: LedgerTable, _ reading: LedgerTable.Reading, by groups: [Dimension])
+        -> String
+    {
+        groups.enumerated().map { place, group in
+            ", \(table.key(of: group, reading, value: "l.\(group.rawValue)")) AS k\(place)"
+        }.joined()
+    }
+
+    private func texts(by groups: [Dimension]) -> String {
+        groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
+    }
+
+    // MARK: What positions bore
+
+    private func borne(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ known: LedgerStanding
+    ) -> Statement {
+        var query = Query()
+        let from = Self.loads.bind(reading, of: stretches, known: known, in: &query)
+        var (value, packed) = ("l.value", "NULL::bytea")
+        if case .cells = reading {
+            (value, packed) = ("NULL::bigint", "string_agg(l.loads, '')")
+        }
+        let places = (1...groups.count + 3).map(String.init).joined(separator: ", ")
+        return Statement(
+            """
+            SELECT p.part\(texts(by: groups)), c.tally, c.value, c.count, c.packed
+            FROM (
+                SELECT s.parts\(keys(of: Self.loads, reading, by: groups)), l.tally,
+                    \(value) AS value, sum(l.amount)::bigint AS count, \(packed) AS packed
+                FROM \(from)
+                \(query.whereClause)
+                GROUP BY \(places)
+            ) c
+            \(question.rowsOfParts)
+            """, parameters: query.parameters)
+    }
+
+    // MARK: What rang
 
     private func annunciated(
         _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
@@ -45,11 +106,7 @@ struct AlarmLoadQuery: FigureSource {
         var query = Query()
         var from = Self.annunciations.bind(reading, of: stretches, known: known, in: &query)
         filter(&query)
-        let keys = groups.enumerated().map { place, group in
-            let key = Self.annunciations.key(of: group, reading, value: "l.\(group.rawValue)")
-            return ", \(key) AS k\(place)"
-        }.joined()
-        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
+        let keys = keys(of: Self.annunciations, reading, by: groups)
         var sums = "l.tally, sum(l.amount)::bigint AS count, string_agg(l.sources, '') AS packed"
         var places = 1...groups.count + 2
         var (count, packed) = ("c.count", "c.packed")
@@ -77,7 +134,7 @@ struct AlarmLoadQuery: FigureSource {
         if case .cells = reading {} else { grouping = "GROUP BY \(outer)" }
         return Statement(
             """
-            SELECT p.part\(texts.joined()), c.tally, NULL::bigint, \(count), \(packed)
+            SELECT p.part\(texts(by: groups)), c.tally, NULL::bigint, \(count), \(packed)
             FROM (
                 SELECT s.parts\(keys), \(sums)
                 FROM \(from)
@@ -124,6 +181,38 @@ extension AlarmLoadQuery {
     func changes(
         of spans: [LedgerSpan], by groups: [Dimension], leftOut: Bool, after: Int64, upTo: Int64
     ) -> [Statement] {
+        let isOfPositions = question.isOfPositions && !leftOut
+        return [changes(of: spans, by: groups, leftOut, after, upTo)]
+            + (isOfPositions ? [recordings(of: spans, by: groups, after, upTo)] : [])
+    }
+
+    /// Of the hours of positions.
+    private func recordings(
+        of spans: [LedgerSpan], by groups: [Dimension], _ after: Int64, _ upTo: Int64
+    ) -> Statement {
+        var query = Query()
+        let from = "\(query.bind(spans)) JOIN \(Self.loads.rows) l ON \(Self.loads.isWithin)"
+        query.filter("l.position > \(query.bind(.int64(after)))")
+        query.filter("l.position <= \(query.bind(.int64(upTo)))")
+        return Statement(
+            """
+            SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
+            FROM (
+                SELECT s.part\(keys(of: Self.loads, .rows, by: groups)), l.position, l.change,
+                    l.site
+                FROM \(from)
+                \(query.whereClause)
+            ) c
+            JOIN journal j ON j.change = c.change AND j.site = c.site
+            ORDER BY c.position, j.event, j.subject
+            LIMIT \(ChangeBehind.rowsMax)
+            """, parameters: query.parameters)
+    }
+
+    private func changes(
+        of spans: [LedgerSpan], by groups: [Dimension], _ leftOut: Bool, _ after: Int64,
+        _ upTo: Int64
+    ) -> Statement {
         let table = leftOut ? AnalysisLedger.alarms.table : Self.annunciations
         let groups = leftOut ? [] : groups
         var query = Query()
@@ -135,23 +224,17 @@ extension AlarmLoadQuery {
         if leftOut { query.filter("(l.late OR l.operating_mode <> 'production')") }
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
-        let keys = groups.enumerated().map { place, group in
-            ", \(table.key(of: group, .rows, value: "l.\(group.rawValue)")) AS k\(place)"
-        }.joined()
-        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
-        return [
-            Statement(
-                """
-                SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
-                FROM (
-                    SELECT s.part\(keys), p.position, l.change, l.alarm
-                    FROM \(from)
-                    \(query.whereClause)
-                ) c
-                JOIN journal j ON j.change = c.change AND j.subject = c.alarm::text
-                ORDER BY c.position, j.event, j.subject
-                LIMIT \(ChangeBehind.rowsMax)
-                """, parameters: query.parameters)
-        ]
+        return Statement(
+            """
+            SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
+            FROM (
+                SELECT s.part\(keys(of: table, .rows, by: groups)), p.position, l.change, l.alarm
+                FROM \(from)
+                \(query.whereClause)
+            ) c
+            JOIN journal j ON j.change = c.change AND j.subject = c.alarm::text
+            ORDER BY c.position, j.event, j.subject
+            LIMIT \(ChangeBehind.rowsMax)
+            """, parameters: query.parameters)
     }
 }

@@ -148,6 +148,7 @@ struct AnswerAssembly {
                         StatisticsAnswer.Cell(
                             keys: keys, state: state(of: keys, in: part, spans),
                             detectionState: detectionState(of: keys, in: part, spans),
+                            positionState: positionState(of: keys, in: part, spans),
                             tallies: tallies(part.counts[keys] ?? Tallies(), of: keys, in: part)))
                 }
             }
@@ -159,6 +160,7 @@ struct AnswerAssembly {
                         keys: question.groups.map { _ in nil },
                         state: state(of: nil, in: part, spans),
                         detectionState: detectionState(of: nil, in: part, spans),
+                        positionState: positionState(of: nil, in: part, spans),
                         tallies: tallies(part.total, of: nil, in: part)),
                     leftOut: part.leftOut))
         }
@@ -228,6 +230,13 @@ struct AnswerAssembly {
             !isOfDismissal
         else { return nil }
         return state(of: keys, in: part, spans, until: detectionsBefore ?? .epoch)
+    }
+
+    /// The same of what is counted of observers' positions; nil where the question is about none.
+    private func positionState(of keys: [String?]?, in part: Part, _ spans: [LedgerSpan])
+        -> RecordingState?
+    {
+        question.isOfPositions ? state(of: keys, in: part, spans) : nil
     }
 
     private func state(

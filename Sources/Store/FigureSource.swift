@@ -43,7 +43,8 @@ protocol FigureSource {
 }
 
 struct RecordingTimes {
-    let since: String
+    /// Nil: as where nothing is said.
+    var since: String?
     let until: String
 }
 

@@ -143,8 +143,13 @@ extension Database {
             also += Self.permit(patterns, at: id)
         }
         if let positions = change.positions {
-            also.append(Statement("DELETE FROM observer_positions WHERE site = $1", .text(id)))
+            // As of patterns. What is new comes first: in between there would be none, and a site
+            // without positions counts as one that has no name.
             also += Self.place(positions, at: id)
+            also.append(
+                Statement(
+                    "DELETE FROM observer_positions WHERE site = $1 AND name <> ALL ($2)",
+                    .text(id), .texts(positions.map(\.name))))
         }
         return try await self.change(
             .sites, ConfigurationKey(id), only: site, if: precondition, set: columns, also: also,
@@ -196,6 +201,8 @@ extension Database {
                 """
                 INSERT INTO observer_positions (site, name, ordinal, areas, staffed)
                 VALUES ($1, $2, $3, CASE WHEN $4::boolean THEN $5::uuid[] END, $6)
+                ON CONFLICT (site, name) DO UPDATE
+                SET ordinal = excluded.ordinal, areas = excluded.areas, staffed = excluded.staffed
                 """,
                 .text(site), .text(position.name), .integer(index + 1),
                 .bool(position.areas != nil),

@@ -202,6 +202,9 @@ extension Database {
                 UNION ALL
                 SELECT kind, site, subject, known_position, fact, amount
                 FROM annunciation_ledger_differences()
+                UNION ALL
+                SELECT kind, site, subject, known_position, fact, amount
+                FROM load_ledger_differences()
                 """)
         ])
         do throws(PostgreSQLError) {
@@ -224,7 +227,8 @@ extension Database {
 /// A fact of which the ledger has more or less than the journal, or a sum that is none of its rows.
 public struct LedgerDifference: Sendable {
     /// `incident`, `intervention`, `alarm`, `annunciation`, `coverage` of a camera and its
-    /// `camera_day`s, or `detections` for what a run has counted of a site; or the table of a sum.
+    /// `camera_day`s, `load` of a site's positions, or `detections` for what a run has counted of a
+    /// site; or the table of a sum.
     public let kind: String
     public let site: SiteID
     /// The fact's id; of a sum, the positions from and to.

@@ -44,6 +44,9 @@ final class LoopUnit {
     /// How soon an hour's coverage is recorded, once all nodes have told of it.
     private static let coverageInterval: Duration = .seconds(15)
 
+    /// How soon an hour's alarm load is recorded, once the hour is over by some minutes.
+    private static let loadRecordingInterval: Duration = .seconds(15)
+
     /// Accesses are kept for days; this often those are deleted whose time is up.
     private static let expiryInterval: Duration = .seconds(3_600)
 
@@ -118,6 +121,13 @@ final class LoopUnit {
         Task {
             await self.repeatedly("recording coverage", each: Self.coverageInterval, on: loop) {
                 (database) async throws(StoreError) in try await database.recordCoverage()
+            }
+        }
+        Task {
+            await self.repeatedly(
+                "recording the alarm load", each: Self.loadRecordingInterval, on: loop
+            ) { (database) async throws(StoreError) in
+                try await database.recordAlarmLoad()
             }
         }
         Task {

@@ -258,6 +258,114 @@ def test_coverage_and_cameras_of_days_are_told_and_stay_as_they_were_known(
     }
 
 
+# How much rang
+
+
+def test_the_alarm_load_of_an_hour_is_told_and_stays_as_it_was_known(
+    own: tuple[Server, str],
+) -> None:
+    server, database = own
+    with server.client(server.create_token("administrator")) as administrator:
+        site = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+        quiet = create(administrator, "/v1/areas", {"site": site.id, "name": "Ohne Kamera"})
+        positions = [{"name": "Platz 1"}, {"name": "Platz 2", "areas": [quiet["id"]]}]
+        changed = administrator.patch(
+            f"/v1/sites/{site.id}", json={"positions": positions}, headers={"If-Match": "*"}
+        )
+        assert changed.status_code == 200, changed.text
+        node, statistician = site.client("node"), site.client("statistician")
+        for number in range(12):
+            camera = {"site": site.id, "area": site.area, "name": "K", "key": f"k-{number}"}
+            create(administrator, "/v1/cameras", camera)
+            detection = {
+                "id": str(uuid.uuid4()),
+                "camera": f"k-{number}",
+                "pattern": "hitting",
+                "confidence": 0.95,
+                "occurred_at": datetime.now(UTC).isoformat(),
+            }
+            create(node, "/v1/detections", detection)
+        alarms = site.client("observer").get("/v1/alarms", params={"site": site.id}).json()
+        rang = sorted(datetime.fromisoformat(a["annunciated_at"]) for a in alarms["items"])
+        assert len(rang) == 12
+        # The positions were entered a moment before the first alarm; as if it had been long ago.
+        with psycopg.connect(database, autocommit=True) as superuser:
+            superuser.execute("UPDATE position_periods SET valid_from = '-infinity'")
+        begin = rang[0].replace(minute=0, second=0, microsecond=0)
+        end = rang[-1].replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+
+        def recorded() -> None:
+            with psycopg.connect(database, autocommit=True) as superuser:
+                # The server's own turn is waited for.
+                with superuser.transaction():
+                    superuser.execute("SELECT pg_advisory_xact_lock(7236016)")
+                    superuser.execute("SELECT record_load(%s)", [end + timedelta(minutes=2)])
+
+        period = {"from": begin.isoformat(), "to": end.isoformat()}
+        recorded()
+        load = ask(statistician, "alarm-load", **period)
+
+        windows: dict[datetime, int] = {}
+        for instant in rang:
+            window = instant.replace(minute=instant.minute // 10 * 10, second=0, microsecond=0)
+            windows[window] = windows.get(window, 0) + 1
+        count = (end - begin) // timedelta(minutes=10)
+        above = sum(alarms > 10 for alarms in windows.values())
+        flood = rang[7].replace(microsecond=0) + timedelta(minutes=10) - rang[10].replace(
+            microsecond=0
+        )
+        # The hour began before the first alarm, from which on it is recorded.
+        assert set(load["total"]["values"].values()) == {"partial"}
+        assert load["total"]["known_part"] == {
+            "annunciated": 12,
+            "chattering": 0,
+            "stale": 0,
+            "top_ten_share": pytest.approx(10 / 12),
+            # Of two positions, one of which watches what has no camera.
+            "windows": 2 * count,
+            "mean_per_ten_minutes": pytest.approx(12 / (2 * count)),
+            "windows_above_ten": above,
+            "share_above_ten": pytest.approx(above / (2 * count)),
+            "peak_ten_minutes": max(windows.values()),
+            "floods": 1,
+            "flood_minutes": pytest.approx(flood.total_seconds() / 60),
+        }
+        by_camera = ask(statistician, "alarm-load", group_by="camera", **period)
+        assert {
+            (cell["known_part"]["annunciated"], cell["values"]["windows"])
+            for cell in by_camera["cells"]
+        } == {(1, None)}
+        table = statistician.get(
+            "/v1/statistics/alarm-load", params=period | {"group_by": "hour_of_day", "format": "csv"}
+        )
+        assert table.status_code == 200 and "peak_ten_minutes" in table.text
+        later = {"from": end.isoformat(), "to": (end + timedelta(hours=1)).isoformat()}
+        unrecorded = ask(statistician, "alarm-load", **later)
+        assert unrecorded["total"]["values"]["floods"] == "not_recorded"
+        small = ask(statistician, "alarm-load", suppress_below="20", **period)
+        assert set(small["total"]["values"].values()) == {"suppressed"}
+
+        # Somebody says later that nobody sat there.
+        with psycopg.connect(database, autocommit=True) as superuser:
+            superuser.execute("UPDATE position_periods SET staffed = '[]' WHERE name = 'Platz 1'")
+            superuser.execute("INSERT INTO load_due (site, lower) VALUES (%s, %s)", [site.id, begin])
+        recorded()
+        known = {"as_of": load["as_of"]["recorded_at"]}
+        assert ask(statistician, "alarm-load", **period)["total"]["known_part"]["floods"] == 0
+        assert ask(statistician, "alarm-load", **period, **known)["total"] == load["total"]
+        site.close()
+    untouched = verify(server)
+    assert (untouched.returncode, untouched.stdout) == (0, "the ledger agrees with the journal\n")
+
+    with psycopg.connect(database, autocommit=True) as superuser:
+        superuser.execute("UPDATE load_ledger SET value = 3 WHERE value = 0")
+        superuser.execute("UPDATE annunciation_ledger SET chattering = true")
+
+    found = verify(server)
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert {line.split()[1] for line in found.stdout.splitlines()} >= {"load", "annunciation"}
+
+
 # Reading while much is written
 
 

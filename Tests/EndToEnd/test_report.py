@@ -136,6 +136,7 @@ def test_many_measures_and_long_names_stay_on_the_paper(mannheim: Site, tmp_path
         for metric in metrics
     ]
     figures.append({"metric": "interventions", "group_by": ["precinct"]} | PERIOD | compare)
+    figures.append({"metric": "alarm-load", "group_by": ["month"]} | PERIOD | compare)
     question = {
         "number": 1,
         "wording": "Donaudampfschifffahrtsgesellschaftskapitän" * 20,
@@ -150,6 +151,8 @@ def test_many_measures_and_long_names_stay_on_the_paper(mannheim: Site, tmp_path
 
     assert_on_paper(paper)
     assert "Konfidenz ab 0,9" in paper.text
+    assert "Alarmlast der Videobeobachtung (ISA-18.2)" in paper.text
+    assert "Alarme je Platz und zehn Minuten" in paper.text
 
 
 def test_the_printed_page_shows_them(

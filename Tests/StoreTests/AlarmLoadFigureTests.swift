@@ -1,4 +1,6 @@
 import ControlCentre
+import Embedded
+import EventLoop
 import PostgreSQL
 import TestSupport
 import Testing
@@ -180,14 +182,24 @@ import Testing
         }
     }
 
-    @Test func `are not recorded before the first alarm`() async throws {
-        try await withSite { _, instance, site in
+    @Test func `are not recorded before the first alarm, nor after the last recorded hour`()
+        async throws
+    {
+        try await withSite { database, instance, site in
             let before = try await ask(question(by: [.month]), instance)
             try await raise(at: "2026-03-02T12:00:00Z", site, instance)
-            let after = try await ask(question(by: [.month]), instance)
+            let raised = try await ask(question(by: [.month]), instance)
+            try await record(at: "2026-03-31T12:02:00Z", database)
+            let hour = try await ask(question(by: [.month]), instance)
+            try await record(at: "2026-04-01T12:00:00Z", database)
+            let march = try await ask(question("2026-03-03", by: [.month]), instance)
 
             #expect(before.period.cells.map(\.state) == [.notRecorded, .notRecorded])
-            #expect(after.period.cells.map(\.state) == [.notRecorded, .partial])
+            #expect(raised.period.cells.map(\.state) == [.notRecorded, .notRecorded])
+            #expect(hour.period.cells.map(\.state) == [.notRecorded, .partial])
+            #expect(march.period.cells.map(\.state) == [.complete])
+            #expect(
+                hour.period.spans[0].recordedUntil == (try instant("2026-03-31T12:00:00Z")))
         }
     }
 
@@ -202,6 +214,484 @@ import Testing
 
             #expect(Set(found.map(\.kind)) == ["annunciation", "annunciation_cells"])
             #expect(found.filter { $0.kind == "annunciation" }.map(\.amount) == [-1, 1])
+        }
+    }
+
+    // MARK: What positions bore
+
+    private func record(at text: String, _ database: TestDatabase) async throws {
+        try await record(at: try instant(text), database)
+    }
+
+    private func record(at instant: Timestamp, _ database: TestDatabase) async throws {
+        var isMoreDue = true
+        while isMoreDue {
+            isMoreDue = try await database.query("SELECT record_load($1)", .time(instant))
+                .bool(0, 0)
+        }
+    }
+
+    /// Lets alarms ring at seconds after an instant, as far as the ledger knows.
+    private func ring(
+        at seconds: [Int], after begin: Timestamp, in area: AreaID? = nil,
+        _ site: DemonstrationSite, _ database: TestDatabase
+    ) async throws {
+        try await database.query(
+            """
+            WITH number AS (SELECT nextval('changes') AS change), rung AS (
+                INSERT INTO annunciation_ledger (site, amount, change, alarm, fact, happened_at,
+                    area, monitored, camera, pattern, source, chattering)
+                SELECT $1, 1, n.change, gen_random_uuid(), 'annunciated', t.at, $2, true, $3,
+                    'hitting', alarm_source($3, 'hitting'), false
+                FROM number n CROSS JOIN unnest($4::timestamptz[]) t (at)
+            )
+            SELECT append_position(n.change) FROM number n
+            """, .text(site.id), .uuid(area ?? site.area), .uuid(site.cameras[0]),
+            .timestamps(
+                microsecondsSinceUnixEpoch: seconds.map {
+                    (begin + .seconds($0)).microsecondsSinceEpoch
+                }))
+    }
+
+    private func enterPosition(
+        _ name: String, from: Timestamp? = nil, to: Timestamp? = nil, areas: [AreaID]? = nil,
+        staffed: String? = nil, _ site: DemonstrationSite, _ database: TestDatabase
+    ) async throws {
+        try await database.query(
+            """
+            INSERT INTO position_periods (site, name, valid_from, valid_to, areas, staffed)
+            VALUES ($1, $2, coalesce($3, '-infinity'::timestamptz), $4,
+                CASE WHEN $5 THEN $6::uuid[] END, $7::json)
+            """, .text(site.id), .text(name), .time(from), .time(to), .bool(areas != nil),
+            .uuids((areas ?? []).map { PostgreSQLUUID($0.uuid) }), .text(staffed))
+    }
+
+    /// As `ReferenceAlarmLoad` has them.
+    private func tallies(since begin: Timestamp, _ database: TestDatabase) async throws
+        -> [String: Int]
+    {
+        let rows = try await database.query(
+            """
+            SELECT extract(epoch FROM watched_in - $1)::int || ' ' || tally
+                || coalesce(' ' || value, ''), sum(amount)::bigint
+            FROM load_ledger GROUP BY watched_in, tally, value HAVING sum(amount) <> 0
+            """, .time(begin))
+        var tallies: [String: Int] = [:]
+        for row in 0..<rows.rowCount {
+            tallies[try rows.text(row, 0)] = Int(try rows.int64(row, 1))
+        }
+        return tallies
+    }
+
+    private static let load: [Measure] = [
+        .annunciated, .windows, .windowsAboveTen, .peakTenMinutes, .floods, .floodMinutes,
+    ]
+
+    @Test func `tell windows and a flood over midnight by month, day and hour`() async throws {
+        try await withSite { database, instance, site in
+            // Eleven alarms from 23:50:00 to 23:58:20, then one every two minutes until 00:10, by
+            // the clock of Mannheim: the flood of 23:58:20 ends when the fifth last is ten minutes
+            // old. 00:02 is of the next month.
+            let begin = try instant("2026-10-31T22:00:00Z")
+            var seconds = (0..<11).map { 3_000 + 50 * $0 }
+            seconds += (1...6).map { 3_500 + 120 * $0 }
+            for (number, second) in seconds.enumerated() {
+                _ = try await instance.submit(
+                    site.detection(camera: number % 12, at: begin + .seconds(second)))
+            }
+            try await record(at: "2026-11-02T00:00:00Z", database)
+            let asked = try question("2026-10-31", "2026-11-02", by: [.month])
+
+            for isSummedUp in [false, true] {
+                if isSummedUp { try await rollUp(database) }
+                var question = asked
+                let byMonth = try await ask(question, instance)
+                question.groups = [.day]
+                let byDay = try await ask(question, instance)
+                question.groups = [.weekday, .hourOfDay]
+                let byHour = try await ask(question, instance)
+
+                // From the 11th, at 3500 s, until ten minutes after 3740 s: 100 s of October.
+                let october =
+                    "annunciated 11.0 windows 6.0 windows_above_ten 1.0 "
+                    + "peak_ten_minutes 11.0 floods 1.0 flood_minutes \(100.0 / 60)"
+                let november =
+                    "annunciated 6.0 windows 144.0 peak_ten_minutes 5.0 "
+                    + "flood_minutes \(740.0 / 60)"
+                #expect(
+                    cells(byMonth, Self.load) == ["2026-10: \(october)", "2026-11: \(november)"])
+                #expect(
+                    cells(byDay, Self.load) == [
+                        "2026-10-31: \(october)", "2026-11-01: \(november)",
+                    ])
+                #expect(cells(byHour, Self.load).contains("sat 23: \(october)"))
+                #expect(
+                    byMonth.period.total.tallies.number(of: .meanPerTenMinutes) == 17.0 / 150)
+                #expect(byMonth.period.total.tallies.number(of: .shareAboveTen) == 1.0 / 150)
+            }
+            #expect(try await differences(instance).isEmpty)
+        }
+    }
+
+    @Test func `tell the two hours apart that the clocks show twice in October`() async throws {
+        try await withSite { database, instance, site in
+            for second in [0, 1_800, 3_600, 5_400, 7_200] {
+                _ = try await instance.submit(
+                    site.detection(
+                        at: try instant("2026-10-24T23:30:00Z") + .seconds(second)))
+            }
+            try await record(at: "2026-10-26T00:00:00Z", database)
+            var question = try question("2026-10-25", "2026-10-26", by: [.hourOfDay])
+
+            let byHour = try await ask(question, instance)
+            question.groups = [.day]
+            let byDay = try await ask(question, instance)
+
+            let measures: [Measure] = [.annunciated, .windows]
+            #expect(
+                cells(byHour, measures).prefix(4) == [
+                    "00: ", "01: annunciated 1.0 windows 6.0", "02: annunciated 4.0 windows 12.0",
+                    "03: windows 6.0",
+                ])
+            #expect(cells(byDay, measures) == ["2026-10-25: annunciated 5.0 windows 144.0"])
+        }
+    }
+
+    @Test func `count what rings when a shelving ends, and correct the hour if it is known late`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let now = Timestamp.now()
+            guard case .created(let alarm?) = try await instance.submit(site.detection(at: now))
+            else { throw NotStored(outcome: "no alarm") }
+            try await apply(
+                .shelve(
+                    ShelvingID.make(at: now), until: now + .seconds(600), reason: "Regen"),
+                to: alarm, at: now, instance)
+            let later = now + .seconds(7_200)
+            try await record(at: later, database)
+            let before = try await database.number("SELECT max(position) FROM positions")
+            try await apply(.unshelve(), to: alarm, at: now + .seconds(60), instance)
+            try await record(at: later, database)
+
+            let heard = """
+                SELECT sum(value * amount)::bigint FROM load_ledger
+                WHERE tally = 'windows' AND position <= $1
+                """
+            #expect(try await database.number(heard, .int64(Int64(before))) == 1)
+            #expect(try await database.number(heard, .int64(.max)) == 2)
+            #expect(try await differences(instance).isEmpty)
+        }
+    }
+
+    @Test func `are of the positions that there were, with the areas and hours of the time`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let begin = try instant("2026-10-05T10:00:00Z")
+            _ = try await instance.submit(site.detection(at: begin))
+            let other = AreaID.make(at: begin)
+            // Until 12:00 UTC there was none. Then one of the other area, and one of all areas from
+            // 15:00 on by the clock of Mannheim.
+            let entered = begin + .seconds(7_200)
+            try await enterPosition("other", from: entered, areas: [other], site, database)
+            try await enterPosition(
+                "evening", from: entered,
+                staffed: #"[{"days": ["mon"], "from": "15:00", "to": "15:25"}]"#, site, database)
+            // By halves of an hour from 10:15 on.
+            let seconds = (0..<8).map { 900 + 1_800 * $0 }
+            try await ring(at: seconds, after: begin, site, database)
+            try await ring(at: seconds, after: begin, in: other, site, database)
+            try await record(at: begin + .seconds(4 * 3_600 + 120), database)
+
+            let found = try await tallies(since: begin, database)
+            #expect(
+                found == [
+                    "0 windows 0": 3, "0 windows 1": 1, "0 windows 2": 2,
+                    "3600 windows 0": 4, "3600 windows 2": 2,
+                    // 12:15 and 12:45, of the other area only.
+                    "7200 windows 0": 4, "7200 windows 1": 2,
+                    // 13:15 at both, 13:45 at one; of the evening three windows.
+                    "10800 windows 0": 6, "10800 windows 1": 2, "10800 windows 2": 1,
+                ])
+        }
+    }
+
+    private func migrate(_ database: TestDatabase, _ migrations: [EmbeddedFile]) async throws {
+        let loop = try database.makeLoop()
+        try await loop.carryOut { loop in
+            let connection = try await PostgreSQLConnection.connect(
+                to: database.ownerConnectionInfo, on: loop)
+            defer { connection.close() }
+            _ = try await Migrator(migrations: migrations).migrate(connection)
+        }
+    }
+
+    @Test func `are carried over from what the journal says of the time before`() async throws {
+        try await TestDatabase.with(isMigrated: false) { database in
+            let before = EmbeddedFile.migrations.filter {
+                $0.name < "0017_create_annunciation_ledger.sql"
+            }
+            try await migrate(database, before)
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            let names = [["Nord"], ["Nord", "Süd"], ["Nord", "Süd"], ["Süd"]]
+            for (number, names) in names.enumerated() {
+                var change = SiteChange()
+                change.name = "Mannheim \(number)"
+                change.positions = names.map {
+                    ObserverPosition(name: $0, areas: [site.area], staffed: nil)
+                }
+                let wanted = change
+                _ = try await instance.run { database in
+                    try await database.changeSite(
+                        site.id, only: nil, if: .any, to: wanted, by: DemonstrationSite.author,
+                        at: .now()
+                    ).stored()
+                }
+            }
+            let now = Timestamp.now()
+            guard case .created(let alarm?) = try await instance.submit(site.detection(at: now))
+            else { throw NotStored(outcome: "no alarm") }
+            try await apply(
+                .shelve(ShelvingID.make(at: now), until: now + .seconds(600), reason: "Regen"),
+                to: alarm, at: now, instance)
+            try await apply(.unshelve(), to: alarm, at: now + .seconds(60), instance)
+
+            try await migrate(database, EmbeddedFile.migrations)
+            try await record(at: now + .seconds(7_200), database)
+
+            let rang = try await database.query(
+                """
+                SELECT round(extract(epoch FROM happened_at - $1))::bigint
+                FROM annunciation_ledger ORDER BY happened_at
+                """, .time(now))
+            #expect(try (0..<rang.rowCount).map { try rang.int64($0, 0) } == [0, 60])
+            let rows = try await database.query(
+                """
+                SELECT name || ' ' || cardinality(areas) || ' ' || (SELECT count(*)
+                    FROM positions p JOIN journal j USING (change)
+                    WHERE j.event LIKE 'site.%' AND p.recorded_at BETWEEN valid_from
+                        AND coalesce(valid_to, 'infinity') - interval '1 microsecond')
+                FROM position_periods ORDER BY name, valid_from
+                """)
+            // With how many entries of the site each lasted.
+            let periods = try (0..<rows.rowCount).map { try rows.text($0, 0) }
+            #expect(periods == ["Nord 1 3", "Süd 1 3"])
+            #expect(try await differences(instance).isEmpty)
+        }
+    }
+
+    @Test func `keep what a position was when others are entered`() async throws {
+        try await withSite { database, instance, site in
+            let night = WeeklySchedule([
+                WeeklySchedule.Hours(
+                    days: [.mon], from: try #require(WeeklySchedule.Time("18:00")),
+                    to: try #require(WeeklySchedule.Time("06:00")))
+            ])
+            func change(_ positions: [ObserverPosition]) async throws {
+                var change = SiteChange()
+                change.positions = positions
+                let wanted = change
+                _ = try await instance.run { database in
+                    try await database.changeSite(
+                        site.id, only: nil, if: .any, to: wanted, by: DemonstrationSite.author,
+                        at: .now()
+                    ).stored()
+                }
+            }
+            let north = ObserverPosition(name: "Nord", areas: nil, staffed: nil)
+            try await change([north])
+            try await change([
+                ObserverPosition(name: "Süd", areas: [site.area], staffed: nil), north,
+            ])
+            try await change([
+                north, ObserverPosition(name: "Süd", areas: [site.area], staffed: night),
+            ])
+            try await change([ObserverPosition(name: "Süd", areas: nil, staffed: night)])
+
+            let rows = try await database.query(
+                """
+                SELECT name || ' ' || coalesce(cardinality(areas)::text, 'all') || ' '
+                    || coalesce(staffed #>> '{0,from}', 'always')
+                    || CASE WHEN valid_to IS NULL THEN ' now' ELSE '' END
+                FROM position_periods ORDER BY name, valid_from
+                """)
+            let periods = try (0..<rows.rowCount).map { try rows.text($0, 0) }
+            #expect(
+                periods == [
+                    "Nord all always", "Süd 1 always", "Süd 1 18:00", "Süd all 18:00 now",
+                ])
+            let gaps = try await database.number(
+                """
+                SELECT count(*) FROM position_periods p
+                WHERE valid_to IS NOT NULL AND NOT EXISTS (
+                    SELECT FROM position_periods n WHERE n.valid_from <= p.valid_to
+                        AND coalesce(n.valid_to, 'infinity') > p.valid_to)
+                """)
+            #expect(gaps == 0)
+        }
+    }
+
+    // MARK: At random
+
+    private struct RandomLoad {
+        let rings: [ReferenceAlarmLoad.Ring]
+        let positions: [ReferenceAlarmLoad.Position]
+
+        /// Bursts and lulls of some hours.
+        init(seed: UInt64, hours: Int) {
+            var random = SplitMix64(seed: seed)
+            var rings = [ReferenceAlarmLoad.Ring(second: 0)]
+            var second = 0
+            while second < hours * 3_600 {
+                let pace = [5, 30, 55, 75, 110, 150, 400].randomElement(using: &random) ?? 60
+                for _ in 0..<Int.random(in: 3...25, using: &random) {
+                    second += Int.random(in: 0...2 * pace, using: &random)
+                    rings.append(
+                        ReferenceAlarmLoad.Ring(
+                            second: second, area: Int.random(in: 0...1, using: &random)))
+                }
+            }
+            self.rings = rings.filter { $0.second < hours * 3_600 }
+            let entered = Int.random(in: 1...hours * 1_800, using: &random)
+            let changed = Int.random(in: entered + 1..<hours * 3_600, using: &random)
+            let end = hours * 3_600
+            positions = [
+                ReferenceAlarmLoad.Position(name: "", staffed: [0..<entered]),
+                ReferenceAlarmLoad.Position(name: "a", staffed: [entered..<end]) {
+                    $0.second >= changed || $0.area == 0
+                },
+                ReferenceAlarmLoad.Position(name: "b", staffed: [entered..<changed]),
+            ]
+        }
+    }
+
+    /// A site with that load, of which it knows nothing recorded yet.
+    private func withLoad(
+        seed: UInt64, hours: Int,
+        _ body: (RandomLoad, Timestamp, TestDatabase, Instance, DemonstrationSite) async throws ->
+            Void
+    ) async throws {
+        try await withSite { database, instance, site in
+            let load = RandomLoad(seed: seed, hours: hours)
+            let begin = try instant("2026-10-05T10:00:00Z")
+            _ = try await instance.submit(site.detection(at: begin))
+            let areas = [site.area, AreaID.make(at: begin)]
+            for (number, area) in areas.enumerated() {
+                let seconds = load.rings.dropFirst().filter { $0.area == number }.map(\.second)
+                try await ring(at: seconds, after: begin, in: area, site, database)
+            }
+            let entered = begin + .seconds(load.positions[0].staffed[0].upperBound)
+            let changed = begin + .seconds(load.positions[2].staffed[0].upperBound)
+            try await enterPosition(
+                "a", from: entered, to: changed, areas: [areas[0]], site, database)
+            try await enterPosition("a", from: changed, site, database)
+            try await enterPosition("b", from: entered, to: changed, site, database)
+            try await body(load, begin, database, instance, site)
+        }
+    }
+
+    @Test(arguments: 1...8)
+    func `are what counting second by second finds, however many hours are recorded at once`(
+        seed: Int
+    ) async throws {
+        let hours = 30
+        try await withLoad(seed: UInt64(seed), hours: hours) { load, begin, database, _, site in
+            let expected = ReferenceAlarmLoad(
+                of: load.rings, at: load.positions, until: hours * 3_600)
+            var random = SplitMix64(seed: UInt64(seed))
+            var hour = 0
+            while hour < hours {
+                hour = min(hours, hour + Int.random(in: 1...9, using: &random))
+                try await record(at: begin + .seconds(hour * 3_600 + 120), database)
+            }
+
+            #expect(expected.floods.count > 2)
+            #expect(try await tallies(since: begin, database) == expected.tallies)
+
+            // What is known late is recorded as if it had been there from the beginning.
+            let late = (0..<40).map { _ in
+                ReferenceAlarmLoad.Ring(second: Int.random(in: 1..<hours * 3_600, using: &random))
+            }
+            let known = try await database.number("SELECT max(position) FROM positions")
+            try await ring(at: late.map(\.second), after: begin, site, database)
+            try await record(at: begin + .seconds(hours * 3_600 + 120), database)
+
+            let corrected = ReferenceAlarmLoad(
+                of: load.rings + late, at: load.positions, until: hours * 3_600)
+            #expect(corrected.tallies != expected.tallies)
+            #expect(try await tallies(since: begin, database) == corrected.tallies)
+            let earlier = try await database.number(
+                """
+                SELECT sum(amount)::bigint FROM load_ledger
+                WHERE tally = 'flood_seconds' AND position <= $1
+                """, .int64(Int64(known)))
+            let seconds = expected.tallies.filter { $0.key.hasSuffix("flood_seconds") }.values
+            #expect(earlier == seconds.reduce(0, +))
+        }
+    }
+
+    @Test(arguments: 1...4)
+    func `have the floods that were told live, to the second`(seed: Int) async throws {
+        let hours = 3
+        try await withLoad(seed: UInt64(seed), hours: hours) { load, begin, database, _, site in
+            let expected = ReferenceAlarmLoad(
+                of: load.rings, at: load.positions, until: hours * 3_600)
+            try await database.session { connection, _ in
+                var random = SplitMix64(seed: UInt64(seed))
+                var second = 0
+                while second < hours * 3_600 {
+                    second += Int.random(in: 1...20, using: &random)
+                    _ = try await connection.execute(
+                        Statement("SELECT follow_floods($1)", .time(begin + .seconds(second))))
+                }
+            }
+
+            let rows = try await database.query(
+                """
+                SELECT position, extract(epoch FROM started_at - $1)::int,
+                    extract(epoch FROM ended_at - $1)::int
+                FROM floods WHERE started_at < $2 ORDER BY position, started_at
+                """, .time(begin), .time(begin + .seconds(hours * 3_600)))
+            let floods = try (0..<rows.rowCount).map { row in
+                ReferenceAlarmLoad.Flood(
+                    position: try rows.text(row, 0), start: Int(try rows.int64(row, 1)),
+                    end: try rows.int64IfPresent(row, 2).map { Int($0) })
+            }
+            #expect(!floods.isEmpty)
+            #expect(floods == expected.floods)
+        }
+    }
+
+    @Test func `are not another site's, and differ from what rang where they were tampered with`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            let other = try await DemonstrationSite(in: instance, named: "hamburg")
+            let begin = try instant("2026-03-02T12:00:00Z")
+            _ = try await instance.submit(site.detection(at: begin))
+            _ = try await instance.submit(other.detection(at: begin))
+            _ = try await instance.submit(other.detection(at: begin + .seconds(1_000)))
+            try await record(at: begin + .seconds(3_720), database)
+            var question = StatisticsQuestion(
+                metric: .alarmLoad, from: .instant(begin), to: .instant(begin + .seconds(3_600)))
+            let both = try await ask(question, instance)
+            question.site = site.id
+            let own = try await ask(question, instance)
+            try await database.query(
+                """
+                UPDATE load_ledger SET value = 11 WHERE site = $1 AND value = 1
+                """, .text(site.id))
+
+            #expect(cells(both).isEmpty && both.period.total.state == .complete)
+            #expect(both.period.total.tallies.number(of: .windows) == 12)
+            #expect(both.period.total.tallies.number(of: .annunciated) == 3)
+            #expect(own.period.total.tallies.number(of: .windows) == 6)
+            #expect(own.period.total.tallies.number(of: .annunciated) == 1)
+            let found = try await differences(instance)
+            #expect(found.map(\.kind) == ["load", "load"])
+            #expect(Set(found.map(\.site)) == [site.id])
         }
     }
 }

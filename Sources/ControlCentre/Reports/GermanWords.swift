@@ -109,6 +109,13 @@ extension Measure {
         case .analysedHighest: "ausgewertet, größte Zahl"
         case .installedDays: "Kameratage installiert"
         case .analysedDays: "Kameratage ausgewertet"
+        case .windows: "Zehn-Minuten-Fenster der Plätze"
+        case .meanPerTenMinutes: "Alarme je Platz und zehn Minuten"
+        case .windowsAboveTen: "Fenster mit mehr als zehn Alarmen"
+        case .shareAboveTen: "Anteil dieser Fenster"
+        case .peakTenMinutes: "meiste Alarme in einem Fenster"
+        case .floods: "Alarmschauer"
+        case .floodMinutes: "Minuten mit Alarmschauer"
         }
     }
 }

@@ -66,6 +66,14 @@ public struct Distribution: Sendable, Hashable {
         return place < entries.count && entries[place].value == value ? entries[place].count : 0
     }
 
+    /// How many cases have a greater value.
+    public func count(above value: Int64) -> Int64 {
+        entries.reduce(0) { $1.value > value ? $0 + $1.count : $0 }
+    }
+
+    /// The greatest value; nil of no cases.
+    public var maximum: Int64? { entries.last?.value }
+
     /// Which part of all cases has one of the values that most have; nil of no cases.
     public func share(ofMostFrequent most: Int) -> Double? {
         guard known > 0 else { return nil }

@@ -49,4 +49,20 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     case analysedCameras = "analysed_cameras"
     /// The days themselves, each once: of the cell and recorded whole.
     case days
+
+    // Of observers' positions
+    /// Ten-minute windows, by how many alarms rang in each.
+    case windows
+    case floods
+    case floodSeconds = "flood_seconds"
+
+    /// Whether it counts alarms, matters or dispatches, of which few could tell about persons.
+    var countsCases: Bool {
+        switch self {
+        case .analysed, .offBySchedule, .offByOrder, .blind, .off, .unknown, .installedCameras,
+            .analysedCameras, .days, .windows, .floods, .floodSeconds:
+            false
+        default: true
+        }
+    }
 }

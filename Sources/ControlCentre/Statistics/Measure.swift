@@ -77,6 +77,15 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
     case installedDays = "installed_camera_days"
     case analysedDays = "analysed_camera_days"
 
+    // Of observers' positions
+    case windows
+    case meanPerTenMinutes = "mean_per_ten_minutes"
+    case windowsAboveTen = "windows_above_ten"
+    case shareAboveTen = "share_above_ten"
+    case peakTenMinutes = "peak_ten_minutes"
+    case floods
+    case floodMinutes = "flood_minutes"
+
     /// Whether it is a number of cases.
     public var isCount: Bool {
         switch self {
@@ -84,13 +93,16 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
             .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours,
             .topTenShare:
             false
-        default: !isOfCameras
+        default: !isOfCameras && !isOfPositions
         }
     }
 
     /// Whether it is a whole number.
     public var isWhole: Bool {
-        isCount || (isOfCameras && self != .installedMean && self != .analysedMean)
+        switch self {
+        case .installedMean, .analysedMean, .meanPerTenMinutes, .shareAboveTen, .floodMinutes: false
+        default: isCount || isOfCameras || isOfPositions
+        }
     }
 
     /// Whether it is a number of cameras, which are no cases.
@@ -105,6 +117,16 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
 
     /// Whether it is of detections, which are counted a while after they were received.
     public var isOfDetections: Bool { self == .detections || decile != nil }
+
+    /// Whether it is of observers' positions, of which each watches several sources.
+    public var isOfPositions: Bool {
+        switch self {
+        case .windows, .meanPerTenMinutes, .windowsAboveTen, .shareAboveTen, .peakTenMinutes,
+            .floods, .floodMinutes:
+            true
+        default: false
+        }
+    }
 
     /// Which decile of confidence it is of; nil: of all.
     var decile: Int64? { Self.deciles.firstIndex(of: self).map { Int64($0) } }

@@ -44,28 +44,50 @@ extension MetricDefinition {
             german: "Alarmlast der Videobeobachtung (ISA-18.2)",
             english: "Alarm load of the observers (ISA-18.2)"),
         counts: Text(
-            german: "Jede Meldung eines Alarms: bei der Auslösung, und wieder, wenn er nach dem "
-                + "Ende einer Zurückstellung, der Abgabe oder der Wiedereröffnung erneut gemeldet "
-                + "wird. Gemeldet wird nur im Echtbetrieb; verspätete und zurückgestellte Alarme "
-                + "werden es nicht. Davon flatternd: mindestens die dritte der Quelle in zehn "
-                + "Minuten; eine Quelle ist eine Kamera mit einem Muster. Stehend: Alarme, die "
-                + "einen Tag nach der Meldung noch aktiv waren. Anteil der zehn häufigsten Quellen "
-                + "an allen Meldungen.",
-            english: "Each annunciation of an alarm: at the raise, and again when it rings anew "
-                + "after the end of a shelving, a release or a reopening. Only production rings; "
-                + "late and shelved alarms do not. Of these chattering: at least the third of the "
-                + "source within ten minutes; a source is a camera with a pattern. Stale: alarms "
-                + "that were still active a day after they had rung. Share of the ten most "
-                + "frequent sources in all annunciations."),
+            german: "Jede Meldung eines Alarms: bei der Auslösung, und wenn er danach noch einmal "
+                + "ertönt, etwa am Ende einer Zurückstellung. Gemeldet wird nur im Echtbetrieb; "
+                + "verspätete und zurückgestellte Alarme werden es nicht. Davon flatternd: "
+                + "mindestens die dritte der Quelle in zehn Minuten; eine Quelle ist eine Kamera "
+                + "mit einem Muster. Stehend: Alarme, die einen Tag nach der Meldung noch aktiv "
+                + "waren. Anteil der zehn häufigsten Quellen an allen Meldungen. Je besetztem Platz "
+                + "der Videobeobachtung (ein Standort ohne Plätze zählt als einer, der immer besetzt "
+                + "ist), nicht nach Bereich, Kamera und Muster: feste Zehn-Minuten-Fenster, in denen "
+                + "er zu irgendeiner Zeit besetzt war; Mittelwert der Meldungen, die er dabei aus "
+                + "seinen Bereichen bekam; Fenster mit mehr als zehn und ihr Anteil; die meisten in "
+                + "einem Fenster. Alarmschauer beginnt, wenn in zehn Minuten mehr als zehn ertönen, "
+                + "und endet, sobald es in zehn Minuten weniger als fünf sind oder niemand mehr dort "
+                + "sitzt; ihre Zahl zählt nach dem Beginn, ihre Minuten nach der Zeit selbst. "
+                + "Besetzung und Bereiche sind die damals geltenden.",
+            english: "Each annunciation of an alarm: at the raise, and when it rings once more "
+                + "after that, as at the end of a shelving. Only production rings; late and shelved "
+                + "alarms do not. Of these chattering: at least the third of the source within ten "
+                + "minutes; a source is a camera with a pattern. Stale: alarms that were still "
+                + "active a day after they had rung. Share of the ten most frequent sources in all "
+                + "annunciations. Of each staffed observer position (a site without positions counts "
+                + "as one that is always staffed), not by area, camera or pattern: fixed windows of "
+                + "ten minutes in which it was staffed at any time; the mean of what rang there from "
+                + "its areas meanwhile; windows with more than ten and their share; the most in one "
+                + "window. A flood begins when more than ten ring in ten minutes, and ends as soon "
+                + "as fewer than five do in ten minutes or nobody sits there any more; floods count "
+                + "by their beginning, their minutes by the time itself. Staffing and areas are "
+                + "those of the time."),
         clock: Text(
-            german: "Der Zeitpunkt der Meldung, eines stehenden Alarms einen Tag danach; in der "
-                + "Zeitzone des Standorts. Ein Zeitraum beginnt und endet mit einer vollen Stunde.",
-            english: "The instant of the annunciation, of a stale alarm a day after it; in the "
-                + "time zone of the site. A period begins and ends with a full hour."),
+            german:
+                "Der Zeitpunkt der Meldung, eines stehenden Alarms einen Tag danach; der Beginn "
+                + "des Fensters und des Alarmschauers; in der Zeitzone des Standorts. Ein Zeitraum "
+                + "beginnt und endet mit einer vollen Stunde.",
+            english: "The instant of the annunciation, of a stale alarm a day after it; the "
+                + "beginning of the window and of the flood; in the time zone of the site. A period "
+                + "begins and ends with a full hour."),
         recorded: Text(
-            german: "Ab dem ersten Alarm des Standorts.",
-            english: "From the first alarm of the site on."),
-        measures: [.annunciated, .chattering, .stale, .topTenShare],
+            german: "Ab dem ersten Alarm des Standorts bis zur letzten erfassten Stunde "
+                + "(recorded_until).",
+            english: "From the first alarm of the site on, to the last recorded hour "
+                + "(recorded_until)."),
+        measures: [
+            .annunciated, .chattering, .stale, .topTenShare, .windows, .meanPerTenMinutes,
+            .windowsAboveTen, .shareAboveTen, .peakTenMinutes, .floods, .floodMinutes,
+        ],
         groups: calendar + place + [.pattern], filters: place + [.pattern])
 
     static let cameras = MetricDefinition(

@@ -18,7 +18,7 @@ public enum RecordingState: String, Hashable, Sendable {
         if lower >= upper {
             // Of no time at all everything is known.
             self = .complete
-        } else if since >= upper || until <= lower {
+        } else if since >= upper || until <= lower || until <= since {
             self = .notRecorded
         } else {
             self = since <= lower && upper <= until ? .complete : .partial

@@ -2,7 +2,8 @@
 ///
 /// A figure is small if it has cases, but fewer than the threshold. None is no small number: zero
 /// must mean zero. What is hidden is hidden with all its measures, and says `suppressed`; the same
-/// holds for the counts of what is left out. Hours of cameras are no cases, and never small.
+/// holds for the counts of what is left out. Hours of cameras and windows of positions are no
+/// cases, and never small.
 ///
 /// The reader is assumed to know the threshold, that whatever is hidden has at least one case, all
 /// that is printed, that cells add up to their period's total, and which periods overlap. Of no
@@ -76,6 +77,7 @@ extension StatisticsAnswer.Cell {
     fileprivate mutating func suppress() {
         state = .suppressed
         detectionState = detectionState.map { _ in .suppressed }
+        positionState = positionState.map { _ in .suppressed }
         tallies = Tallies()
     }
 }
@@ -113,7 +115,7 @@ private struct TiedFigures {
     private var totals: [Int64] = []
     private(set) var isTotalHidden: [Bool]
 
-    private static let tallies = FigureTally.allCases
+    private static let tallies = FigureTally.allCases.filter(\.countsCases)
 
     /// - Parameter counts: the measures that must not be small; none of what counts no cases.
     init(of parts: [StatisticsAnswer.Part], counts: [Measure], threshold: Int64) {
@@ -123,8 +125,8 @@ private struct TiedFigures {
             let isSmallCount = counts.contains { measure in
                 cell.tallies.number(of: measure).map { small.contains($0) } ?? false
             }
-            guard !isSmallCount, !counts.isEmpty else { return isSmallCount }
-            return Self.tallies.contains { small.contains(Double(cell.tallies[$0].count)) }
+            return isSmallCount
+                || Self.tallies.contains { small.contains(Double(cell.tallies[$0].count)) }
         }
         isTotalHidden = parts.map { isSmall($0.total) }
         var strandsByKeys: [[String?]: Int] = [:]

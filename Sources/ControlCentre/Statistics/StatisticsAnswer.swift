@@ -71,21 +71,25 @@ public struct StatisticsAnswer: Sendable {
         public var state: RecordingState
         /// Of what is counted of detections; nil: the cell's keys are none of theirs.
         public var detectionState: RecordingState?
+        /// Of what is counted of observers' positions; nil: the cell's keys are none of theirs.
+        public var positionState: RecordingState?
         public var tallies: Tallies
 
         public init(
             keys: [String?], state: RecordingState, detectionState: RecordingState? = nil,
-            tallies: Tallies
+            positionState: RecordingState? = nil, tallies: Tallies
         ) {
             self.keys = keys
             self.state = state
             self.detectionState = detectionState
+            self.positionState = positionState
             self.tallies = tallies
         }
 
         /// Whether a measure's figure can be told; nil where the cell has none.
         public func state(of measure: Measure) -> RecordingState? {
-            measure.isOfDetections ? detectionState : state
+            if measure.isOfPositions { return positionState }
+            return measure.isOfDetections ? detectionState : state
         }
     }
 

@@ -86,6 +86,13 @@ public struct StatisticsQuestion: Sendable {
         }
     }
 
+    /// Whether it is about whole positions of observers, each of which watches several sources.
+    public var isOfPositions: Bool {
+        metric == .alarmLoad
+            && Set(groups + filters.map(\.dimension))
+                .isSubset(of: MetricDefinition.calendar + [.site])
+    }
+
     /// Which operating modes count: production, unless the question is about modes; nil: all, or
     /// the metric counts what has none.
     public var operatingModes: [String]? {

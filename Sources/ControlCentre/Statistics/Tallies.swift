@@ -59,6 +59,11 @@ public struct Tallies: Sendable, Hashable {
         case .analysedHighest: byDay(.analysedCameras).max().map(Double.init)
         case .installedDays: Double(byDay(.installedCameras).reduce(0, +))
         case .analysedDays: Double(byDay(.analysedCameras).reduce(0, +))
+        case .meanPerTenMinutes: self[.windows].mean
+        case .windowsAboveTen: Double(self[.windows].count(above: 10))
+        case .shareAboveTen: share(ofWindowsAbove: 10)
+        case .peakTenMinutes: self[.windows].maximum.map(Double.init)
+        case .floodMinutes: Double(self[.floodSeconds].count) / 60
         default:
             if let decile = measure.decile {
                 Double(self[.detections].count(of: decile))
@@ -83,6 +88,12 @@ public struct Tallies: Sendable, Hashable {
     /// Of numbers; nil of none.
     private func mean(_ numbers: [Int64]) -> Double? {
         numbers.isEmpty ? nil : Double(numbers.reduce(0, +)) / Double(numbers.count)
+    }
+
+    private func share(ofWindowsAbove alarms: Int64) -> Double? {
+        let windows = self[.windows]
+        guard windows.known > 0 else { return nil }
+        return Double(windows.count(above: alarms)) / Double(windows.known)
     }
 
     /// Of a tally that counts seconds.
