@@ -364,10 +364,6 @@ import Testing
 
     // MARK: Sums
 
-    private func rollUp(_ database: TestDatabase) async throws {
-        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
-    }
-
     @Test(
         arguments: [
             [], [.month], [.month, .area], [.month, .monitored, .camera], [.model],
@@ -390,13 +386,13 @@ import Testing
                 "SELECT recorded_at FROM positions WHERE position = $1", .int64(Int64(known))
             ).time(0, 0)
             let fromRows = cells(try await answer(now, node))
-            try await rollUp(database)
+            try await database.rollUpLedger()
             let fromSums = cells(try await answer(now, node))
 
             try await interrupt(node, from: 1_800, to: 4_500, in: database)
             try await record(at: 11_000, by: node, in: database)
             let changed = try await answer(now, node)
-            try await rollUp(database)
+            try await database.rollUpLedger()
             let summed = try await answer(now, node)
             let earlier = try await answer(before, node)
 
@@ -423,8 +419,8 @@ import Testing
         try await withNode { database, node in
             try await threeHours(of: node)
             try await record(at: 11_000, by: node, in: database)
-            try await rollUp(database)
-            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await database.rollUpLedger()
+            try await node.instance.expectAgreement()
 
             try await database.query(falsehood)
 
@@ -521,7 +517,7 @@ import Testing
 
             let month = try await answer(
                 try cameras("2026-09-01", "2026-10-01", by: [.month]), node)
-            try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+            try await database.rollUpLedger()
             let summed = try await answer(
                 try cameras("2026-09-01", "2026-10-01", by: [.month]), node)
             let later = try await answer(try cameras("2026-09-05", "2026-09-07"), node)
@@ -562,7 +558,7 @@ import Testing
                 numbers(of: earlier).map { String($0.prefix(15)) } == [
                     "2026-09-02: 1 1", "2026-09-03: 2 1", "2026-09-04: 2 0",
                 ])
-            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await node.instance.expectAgreement()
         }
     }
 
@@ -611,7 +607,7 @@ import Testing
             try await record(at: 11_000, by: node, in: database)
             try await interrupt(node, from: 0, to: 10_800, in: database)
             try await record(at: 11_000, by: node, in: database)
-            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await node.instance.expectAgreement()
 
             try await database.query(falsehood)
 
@@ -626,7 +622,7 @@ import Testing
             try await record(at: 11_000, by: node, in: database)
             try await interrupt(node, from: 1_800, to: 4_500, in: database)
             try await record(at: 11_000, by: node, in: database)
-            #expect(try await node.instance.run { try await $0.ledgerDifferences() }.isEmpty)
+            try await node.instance.expectAgreement()
 
             try await database.query(
                 """
