@@ -22,10 +22,6 @@ import Testing
         }
     }
 
-    private func instant(_ text: String) throws -> Timestamp {
-        try #require(Timestamp(rfc3339: text))
-    }
-
     @discardableResult
     private func raise(
         at text: String, camera: Int = 0, pattern: BehaviourPattern = .hitting,
@@ -52,25 +48,7 @@ import Testing
     private func question(
         _ from: String = "2026-02-01", _ to: String = "2026-04-01", by groups: [Dimension] = []
     ) throws -> StatisticsQuestion {
-        var question = StatisticsQuestion(
-            metric: .alarmLoad, from: .date(try #require(LocalDate(from))),
-            to: .date(try #require(LocalDate(to))))
-        question.groups = groups
-        return question
-    }
-
-    private func ask(_ question: StatisticsQuestion, _ instance: Instance) async throws
-        -> StatisticsAnswer
-    {
-        let outcome = try await instance.run { database in
-            try await database.answer(question, at: .now())
-        }
-        guard case .answer(let answer) = outcome else { throw NotStored(outcome: "\(outcome)") }
-        return answer
-    }
-
-    private func rollUp(_ database: TestDatabase) async throws {
-        try await database.query("SELECT extend_ledger_runs(settle_ledger())")
+        try StatisticsQuestion(.alarmLoad, from: from, to: to, by: groups)
     }
 
     private func differences(_ instance: Instance) async throws -> [LedgerDifference] {
@@ -111,9 +89,9 @@ import Testing
                 instance)
 
             for isSummedUp in [false, true] {
-                if isSummedUp { try await rollUp(database) }
-                let byMonth = try await ask(question(by: [.month]), instance)
-                let byPattern = try await ask(question(by: [.pattern]), instance)
+                if isSummedUp { try await database.rollUpLedger() }
+                let byMonth = try await instance.answer(question(by: [.month]))
+                let byPattern = try await instance.answer(question(by: [.pattern]))
 
                 #expect(
                     cells(byMonth) == [
@@ -171,9 +149,9 @@ import Testing
             for camera in 1..<12 {
                 try await raise(at: "2026-03-02T12:40:00Z", camera: camera, site, instance)
             }
-            let before = try await ask(question(), instance)
-            try await rollUp(database)
-            let after = try await ask(question(), instance)
+            let before = try await instance.answer(question())
+            try await database.rollUpLedger()
+            let after = try await instance.answer(question())
 
             for answer in [before, after] {
                 #expect(answer.period.total.tallies.number(of: .annunciated) == 14)
@@ -186,13 +164,13 @@ import Testing
         async throws
     {
         try await withSite { database, instance, site in
-            let before = try await ask(question(by: [.month]), instance)
+            let before = try await instance.answer(question(by: [.month]))
             try await raise(at: "2026-03-02T12:00:00Z", site, instance)
-            let raised = try await ask(question(by: [.month]), instance)
+            let raised = try await instance.answer(question(by: [.month]))
             try await record(at: "2026-03-31T12:02:00Z", database)
-            let hour = try await ask(question(by: [.month]), instance)
+            let hour = try await instance.answer(question(by: [.month]))
             try await record(at: "2026-04-01T12:00:00Z", database)
-            let march = try await ask(question("2026-03-03", by: [.month]), instance)
+            let march = try await instance.answer(question("2026-03-03", by: [.month]))
 
             #expect(before.period.cells.map(\.state) == [.notRecorded, .notRecorded])
             #expect(raised.period.cells.map(\.state) == [.notRecorded, .notRecorded])
@@ -206,7 +184,7 @@ import Testing
     @Test func `differ from the journal where a row was tampered with`() async throws {
         try await withSite { database, instance, site in
             try await raise(at: "2026-03-02T12:00:00Z", site, instance)
-            try await rollUp(database)
+            try await database.rollUpLedger()
             try await database.query(
                 "UPDATE annunciation_ledger SET happened_at = happened_at - interval '10 days'")
 
@@ -303,13 +281,13 @@ import Testing
             let asked = try question("2026-10-31", "2026-11-02", by: [.month])
 
             for isSummedUp in [false, true] {
-                if isSummedUp { try await rollUp(database) }
+                if isSummedUp { try await database.rollUpLedger() }
                 var question = asked
-                let byMonth = try await ask(question, instance)
+                let byMonth = try await instance.answer(question)
                 question.groups = [.day]
-                let byDay = try await ask(question, instance)
+                let byDay = try await instance.answer(question)
                 question.groups = [.weekday, .hourOfDay]
-                let byHour = try await ask(question, instance)
+                let byHour = try await instance.answer(question)
 
                 // From the 11th, at 3500 s, until ten minutes after 3740 s: 100 s of October.
                 let october =
@@ -343,9 +321,9 @@ import Testing
             try await record(at: "2026-10-26T00:00:00Z", database)
             var question = try question("2026-10-25", "2026-10-26", by: [.hourOfDay])
 
-            let byHour = try await ask(question, instance)
+            let byHour = try await instance.answer(question)
             question.groups = [.day]
-            let byDay = try await ask(question, instance)
+            let byDay = try await instance.answer(question)
 
             let measures: [Measure] = [.annunciated, .windows]
             #expect(
@@ -676,9 +654,9 @@ import Testing
             try await record(at: begin + .seconds(3_720), database)
             var question = StatisticsQuestion(
                 metric: .alarmLoad, from: .instant(begin), to: .instant(begin + .seconds(3_600)))
-            let both = try await ask(question, instance)
+            let both = try await instance.answer(question)
             question.site = site.id
-            let own = try await ask(question, instance)
+            let own = try await instance.answer(question)
             try await database.query(
                 """
                 UPDATE load_ledger SET value = 11 WHERE site = $1 AND value = 1
