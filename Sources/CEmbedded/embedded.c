@@ -65,6 +65,9 @@ static const unsigned char migration_0019[] = {
 static const unsigned char migration_0020[] = {
 #embed "../../Migrations/0020_create_load_ledger.sql"
 };
+static const unsigned char migration_0021[] = {
+#embed "../../Migrations/0021_merge_ledger_runs.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -88,6 +91,7 @@ static const struct embedded_file files[] = {
     {"0018_refine_evidence.sql", migration_0018, sizeof migration_0018},
     {"0019_speed_up_verification.sql", migration_0019, sizeof migration_0019},
     {"0020_create_load_ledger.sql", migration_0020, sizeof migration_0020},
+    {"0021_merge_ledger_runs.sql", migration_0021, sizeof migration_0021},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {
