@@ -1,5 +1,6 @@
 -- Alarms of two cities over five years, an incident of each fifth of them, and an intervention in
--- most incidents, for the measurement of lists: common values and values that are one in a hundred
+-- most incidents; for each alarm a row of the journal, one of the access log, and a detection of the
+-- last days; for the measurement of lists: common values and values that are one in a hundred
 -- thousand, a quiet camera, a quiet area.
 --
 -- What goes on at the end is a small part of page 1: pages are compared by what finding their rows
@@ -15,6 +16,9 @@ ALTER SYSTEM SET full_page_writes = off;
 ALTER SYSTEM SET max_wal_size = '16GB';
 SELECT pg_reload_conf();
 
+-- House-keeping must not count what comes here in one piece, nor anybody take a position among these.
+SELECT pg_advisory_lock(key) FROM (VALUES (7236011), (7236012), (7236015), (7236001)) lock (key);
+
 -- Neither triggers nor foreign keys: the rows are made to be consistent.
 SET session_replication_role = replica;
 SET synchronous_commit = off;
@@ -25,7 +29,8 @@ SET max_parallel_maintenance_workers = 2;
 CREATE TEMP TABLE dropped_indexes AS
     SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS definition
     FROM pg_index i
-    WHERE i.indrelid IN ('alarms'::regclass, 'incidents'::regclass, 'interventions'::regclass)
+    WHERE i.indrelid IN ('alarms'::regclass, 'incidents'::regclass, 'interventions'::regclass,
+            'journal'::regclass, 'accesses'::regclass)
         AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid);
 SELECT format('DROP INDEX %s', name) FROM dropped_indexes \gexec
 
@@ -143,4 +148,56 @@ FROM (
 ) i
 WHERE n % 10 < 7;
 
+-- Each in a change of its own: every second is raised, the others are closed by an observer, and one
+-- in a hundred thousand is commented by a shift supervisor.
+CREATE TEMP TABLE events AS
+    SELECT a.site, a.id, a.camera, a.pattern, a.raised_at, a.received_at, a.alarm_group, a.n,
+        a.n + (SELECT max(position) FROM positions) AS position
+    FROM (SELECT a.*, row_number() OVER (ORDER BY raised_at, id) AS n FROM alarms a) a;
+UPDATE positions SET recorded_at = recorded_at - interval '6 years';
+INSERT INTO positions (position, change, recorded_at)
+    SELECT position, 1000000 + position, received_at + interval '1 microsecond' * n
+    FROM events ORDER BY position;
+SELECT setval('changes', 1000000 + max(position)) FROM events;
+INSERT INTO journal (change, ordinal, event, site, subject, occurred_at, actor, role, request_id,
+    document)
+SELECT 1000000 + position, 1,
+    CASE WHEN n % 99991 = 2 THEN 'alarm.commented' WHEN n % 2 = 0 THEN 'alarm.raised'
+        ELSE 'alarm.closed' END,
+    site, id, received_at,
+    CASE WHEN n % 99991 = 2 THEN '00000000-0000-4000-8000-000000000002'
+        WHEN n % 2 = 1 THEN '00000000-0000-4000-8000-000000000001' END::uuid,
+    CASE WHEN n % 99991 = 2 THEN 'shift_supervisor' WHEN n % 2 = 1 THEN 'observer' END,
+    'request-' || n, json_build_object('id', id, 'site', site, 'camera', camera)
+FROM events ORDER BY position;
+INSERT INTO detection_runs (change, from_position, to_position, counted_before)
+SELECT max(change), 0, max(position), now() FROM positions;
+
+-- For as long as there are alarms.
+UPDATE sites SET access_log_days = 3650;
+INSERT INTO accesses (site, id, accessed_at, action, subject, shown, actor, role, reason, request_id)
+SELECT site, id, received_at, CASE n % 99991 WHEN 1 THEN 'hold.read' ELSE 'alarm.read' END, id,
+    CASE n % 99991 WHEN 2 THEN ARRAY[id] ELSE '{}' END,
+    CASE n % 99991 WHEN 3 THEN '00000000-0000-4000-8000-000000000002'
+        ELSE '00000000-0000-4000-8000-000000000001' END::uuid,
+    CASE n % 99991 WHEN 3 THEN 'auditor' ELSE 'observer' END, 'handling', 'request-' || n
+FROM events ORDER BY n;
+
+SELECT ensure_detection_partitions(current_date - 3, current_date + 1);
+INSERT INTO detections (site, id, occurred_at, received_at, node, camera, pattern, operating_mode,
+    model, confidence, alarm, counted_only, late, content_hash, change)
+SELECT e.site, e.id, d.at, d.at, '00000000-0000-4000-8000-000000000003', e.camera, e.pattern,
+    'production', 'pose-2026.10', 0.9, e.id, false, false, sha256('content'), 1000000 + e.position
+FROM events e
+CROSS JOIN LATERAL (
+    SELECT now() - interval '1 hour' - (:alarms - e.n) * (interval '70 hours' / :alarms) AS at
+) d
+ORDER BY e.n;
+
 SELECT definition FROM dropped_indexes \gexec
+
+ALTER SYSTEM RESET fsync;
+ALTER SYSTEM RESET full_page_writes;
+ALTER SYSTEM RESET max_wal_size;
+SELECT pg_reload_conf();
+CHECKPOINT;
