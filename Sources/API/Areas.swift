@@ -42,9 +42,8 @@ extension NewArea {
     init?(_ reader: inout ObjectReader) {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         let name = reader.requiredLine("name", length: 1...200)
-        // Null would say neither yes nor no.
-        let monitored = reader.contains("monitored") ? reader.requiredBool("monitored") : true
-        guard let site, let name, let monitored else { return nil }
+        let monitored = reader.optionalBool("monitored") ?? true
+        guard let site, let name else { return nil }
         self.init(site: site, name: name, monitored: monitored)
     }
 }

@@ -136,8 +136,16 @@ extension ObjectReader {
         required(name, expected: "an RFC 3339 time with offset", Timestamp.init(rfc3339:))
     }
 
+    mutating func nullableLine(_ name: String, length: ClosedRange<Int>) -> String? {
+        checkLine(name, nullableString(name, length: length))
+    }
+
     mutating func optionalTime(_ name: String) -> Timestamp? {
         optional(name, expected: "an RFC 3339 time with offset", Timestamp.init(rfc3339:))
+    }
+
+    mutating func nullableTime(_ name: String) -> Timestamp? {
+        nullable(name, expected: "an RFC 3339 time with offset", Timestamp.init(rfc3339:))
     }
 }
 

@@ -65,8 +65,7 @@ extension NewCamera {
         operatingMode = place.operatingMode
         operatingHours = place.operatingHours
         removedAt = place.removedAt
-        // Null would leave it open when the camera's life began.
-        installedAt = reader.contains("installed_at") ? reader.requiredTime("installed_at") : nil
+        installedAt = reader.optionalTime("installed_at")
     }
 }
 
@@ -74,17 +73,15 @@ extension CameraChange {
     init?(_ reader: inout ObjectReader) {
         self.init()
         let place = CameraPlace(&reader)
-        if reader.contains("area") {
-            area = reader.required("area", expected: "an area's id") { AreaID($0) }
-        }
-        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
+        area = reader.optional("area", expected: "an area's id") { AreaID($0) }
+        name = reader.optionalLine("name", length: 1...200)
         if reader.contains("key") { key = .some(place.key) }
         if reader.contains("latitude") { latitude = .some(place.latitude) }
         if reader.contains("longitude") { longitude = .some(place.longitude) }
         if reader.contains("live_url") { liveURL = .some(place.liveURL) }
         if reader.contains("operating_mode") { operatingMode = .some(place.operatingMode) }
         if reader.contains("operating_hours") { operatingHours = .some(place.operatingHours) }
-        if reader.contains("installed_at") { installedAt = reader.requiredTime("installed_at") }
+        installedAt = reader.optionalTime("installed_at")
         if reader.contains("removed_at") { removedAt = .some(place.removedAt) }
     }
 }
@@ -100,10 +97,10 @@ private struct CameraPlace {
     let removedAt: Timestamp?
 
     init(_ reader: inout ObjectReader) {
-        key = reader.optionalLine("key", length: 1...200)
-        latitude = reader.optionalNumber("latitude", in: -90...90)
-        longitude = reader.optionalNumber("longitude", in: -180...180)
-        liveURL = reader.optional(
+        key = reader.nullableLine("key", length: 1...200)
+        latitude = reader.nullableNumber("latitude", in: -90...90)
+        longitude = reader.nullableNumber("longitude", in: -180...180)
+        liveURL = reader.nullable(
             "live_url", expected: "an http, https, rtsp or rtsps URL of at most 2000 characters"
         ) { text in
             let schemes = ["http://", "https://", "rtsp://", "rtsps://"]
@@ -113,8 +110,8 @@ private struct CameraPlace {
             else { return nil }
             return text
         }
-        operatingMode = reader.optionalCase("operating_mode", of: OperatingMode.self)
-        operatingHours = reader.optionalSchedule("operating_hours")
-        removedAt = reader.optionalTime("removed_at")
+        operatingMode = reader.nullableCase("operating_mode", of: OperatingMode.self)
+        operatingHours = reader.nullableSchedule("operating_hours")
+        removedAt = reader.nullableTime("removed_at")
     }
 }

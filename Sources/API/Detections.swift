@@ -179,9 +179,9 @@ extension IncomingDetection {
         let pattern = reader.requiredLine("pattern", length: 1...64)
         let confidence = reader.requiredNumber("confidence", in: 0...1)
         let occurredAt = reader.requiredTime("occurred_at")
-        let endedAt = reader.optionalTime("ended_at")
-        let model = reader.optionalLine("model", length: 1...200)
-        let mode = reader.optionalCase("operating_mode", of: OperatingMode.self)
+        let endedAt = reader.nullableTime("ended_at")
+        let model = reader.nullableLine("model", length: 1...200)
+        let mode = reader.nullableCase("operating_mode", of: OperatingMode.self)
         let evidence = Evidence(&reader)
         reader.rejectUnknown()
         if let occurredAt, let endedAt, endedAt < occurredAt {
@@ -218,10 +218,10 @@ private struct Evidence {
         func keep(_ name: String, _ value: JSON?) {
             if let value { members.append(JSONObject.Member(name: name, value: value)) }
         }
-        if reader.optionalObjects("boxes", count: 0...100, { Self.box(&$0) }) != nil {
-            keep("boxes", reader.optional("boxes"))
+        if reader.nullableObjects("boxes", count: 0...100, { Self.box(&$0) }) != nil {
+            keep("boxes", reader.nullable("boxes"))
         }
-        if let keypoints = reader.optionalArray("keypoints", count: 0...100) {
+        if let keypoints = reader.nullableArray("keypoints", count: 0...100) {
             if keypoints.allSatisfy(Self.isPerson) {
                 keep("keypoints", .array(keypoints))
             } else {
@@ -230,13 +230,13 @@ private struct Evidence {
                     "must be lists of at most 50 points [x, y] or [x, y, score], 0 to 1")
             }
         }
-        if let track = reader.optionalLine("track", length: 1...100) {
+        if let track = reader.nullableLine("track", length: 1...100) {
             keep("track", .string(track))
         }
-        if let recording = reader.optionalLine("recording", length: 1...500) {
+        if let recording = reader.nullableLine("recording", length: 1...500) {
             keep("recording", .string(recording))
         }
-        if let attributes = reader.optional("attributes"), attributes != .null {
+        if let attributes = reader.nullable("attributes") {
             if attributes.asObject == nil {
                 reader.refuse("attributes", code: "wrong-type", "must be an object")
             } else if attributes.serialized().count > Self.attributesBytesMax {
@@ -253,7 +253,7 @@ private struct Evidence {
 
     private static func box(_ reader: inout ObjectReader) -> Bool? {
         for name in ["x", "y", "width", "height"] { _ = reader.requiredNumber(name, in: 0...1) }
-        _ = reader.optionalNumber("confidence", in: 0...1)
+        _ = reader.nullableNumber("confidence", in: 0...1)
         return reader.isValid ? true : nil
     }
 

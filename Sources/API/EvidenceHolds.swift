@@ -88,10 +88,10 @@ extension NewHold {
         let from = reader.requiredTime("from")
         let to = reader.requiredTime("to")
         let ground = reader.requiredLine("ground", length: 1...100)
-        let caseNumber = reader.optionalLine("case_number", length: 1...100)
-        let holder = reader.optionalLine("holder", length: 1...200)
-        let reviewAt = reader.optionalReview(after: receivedAt)
-        let incident = reader.optional("incident", expected: "an incident's id") { IncidentID($0) }
+        let caseNumber = reader.nullableLine("case_number", length: 1...100)
+        let holder = reader.nullableLine("holder", length: 1...200)
+        let reviewAt = reader.nullableReview(after: receivedAt)
+        let incident = reader.nullable("incident", expected: "an incident's id") { IncidentID($0) }
         if let from, let to {
             if to <= from {
                 reader.refuse("to", "must be after from")
@@ -111,8 +111,8 @@ extension NewHold {
 extension ObjectReader {
     /// When to look whether a hold is still needed: a date that has passed would never remind
     /// anybody in time.
-    fileprivate mutating func optionalReview(after now: Timestamp) -> Timestamp? {
-        let reviewAt = optionalTime("review_at")
+    fileprivate mutating func nullableReview(after now: Timestamp) -> Timestamp? {
+        let reviewAt = nullableTime("review_at")
         if let reviewAt, reviewAt <= now {
             refuse(
                 "review_at", code: "out-of-range",
@@ -121,11 +121,11 @@ extension ObjectReader {
         return reviewAt
     }
 
-    /// As `optionalReview`, but the member must be there: null takes the date away.
+    /// As `nullableReview`, but the member must be there: null takes the date away.
     fileprivate mutating func requiredReview(after now: Timestamp) -> Timestamp?? {
         let isGiven = contains("review_at")
         if !isGiven { refuse("review_at", code: "missing", "must be a time or null") }
-        let reviewAt = optionalReview(after: now)
+        let reviewAt = nullableReview(after: now)
         return isGiven ? .some(reviewAt) : nil
     }
 }

@@ -25,7 +25,7 @@ extension API {
 
 extension Heartbeat {
     fileprivate init?(_ reader: inout ObjectReader) {
-        let sentAt = reader.optionalTime("sent_at")
+        let sentAt = reader.nullableTime("sent_at")
         let queueLength = reader.requiredInteger("queue_length", in: 0...1_000_000_000)
         let entries = reader.requiredObjects("cameras", count: 0...API.heartbeatEntriesMax) {
             Entry(&$0)
@@ -38,7 +38,7 @@ extension Heartbeat {
 extension Heartbeat.Entry {
     fileprivate init?(_ reader: inout ObjectReader) {
         let camera = reader.requiredLine("camera", length: 1...200)
-        let pattern = reader.optionalLine("pattern", length: 1...64)
+        let pattern = reader.nullableLine("pattern", length: 1...64)
         let status = reader.requiredCase("status", of: AnalysisStatus.self)
         guard let camera, let status else { return nil }
         self.init(camera: camera, pattern: pattern, status: status)

@@ -130,8 +130,8 @@ extension ObjectReader {
         optionalObjects("recognitions", count: 0...Incident.recognitionsMax) {
             reader -> NamedRecognition? in
             let kind = reader.requiredCase("kind", of: Recognition.Kind.self)
-            let instant = reader.optionalTime("at")
-            let alarm = reader.optional("alarm", expected: "an alarm's id") { AlarmID($0) }
+            let instant = reader.nullableTime("at")
+            let alarm = reader.nullable("alarm", expected: "an alarm's id") { AlarmID($0) }
             guard let kind else { return nil }
             if kind == .alarm, alarm == nil {
                 reader.refuse("alarm", code: "missing", "is required of the kind alarm")
@@ -147,8 +147,8 @@ extension ObjectReader {
     }
 
     /// A note; an empty one is none.
-    fileprivate mutating func optionalIncidentNote() -> String? {
-        let note = optionalString("note", length: 0...4_000)
+    fileprivate mutating func nullableIncidentNote() -> String? {
+        let note = nullableString("note", length: 0...4_000)
         return note?.isEmpty == true ? nil : note
     }
 }
@@ -157,10 +157,10 @@ extension NewIncident {
     /// Reads all members but `site` and `occurred_at`.
     init?(_ reader: inout ObjectReader) {
         let category = reader.requiredCase("category", of: ControlCentre.Category.self)
-        let subcategory = reader.optionalCase("subcategory", of: Subcategory.self)
-        let recognisedAt = reader.optionalTime("recognised_at")
-        let pattern = reader.optionalCase("pattern", of: BehaviourPattern.self)
-        let area = reader.optional("area", expected: "an area's id") { AreaID($0) }
+        let subcategory = reader.nullableCase("subcategory", of: Subcategory.self)
+        let recognisedAt = reader.nullableTime("recognised_at")
+        let pattern = reader.nullableCase("pattern", of: BehaviourPattern.self)
+        let area = reader.nullable("area", expected: "an area's id") { AreaID($0) }
         let mode = reader.optionalCase("operating_mode", of: OperatingMode.self)
         let cameras = reader.optionalSet(
             "cameras", atMost: Incident.camerasMax, expected: "a camera's id"
@@ -170,7 +170,7 @@ extension NewIncident {
         ) { AlarmID($0) }
         let recognitions = reader.optionalRecognitions()
         let outcomes = reader.optionalOutcomes()
-        let note = reader.optionalIncidentNote()
+        let note = reader.nullableIncidentNote()
         guard let category else { return nil }
         self.init(category: category)
         self.subcategory = subcategory
@@ -189,34 +189,25 @@ extension NewIncident {
 extension IncidentChange {
     init(_ reader: inout ObjectReader) {
         self.init()
-        if reader.contains("category") {
-            category = reader.requiredCase("category", of: ControlCentre.Category.self)
-        }
-        let subcategory = reader.optionalCase("subcategory", of: Subcategory.self)
+        category = reader.optionalCase("category", of: ControlCentre.Category.self)
+        let subcategory = reader.nullableCase("subcategory", of: Subcategory.self)
         if reader.contains("subcategory") { self.subcategory = .some(subcategory) }
-        if reader.contains("occurred_at") { occurredAt = reader.requiredTime("occurred_at") }
-        if reader.contains("recognised_at") { recognisedAt = reader.requiredTime("recognised_at") }
-        let pattern = reader.optionalCase("pattern", of: BehaviourPattern.self)
+        occurredAt = reader.optionalTime("occurred_at")
+        recognisedAt = reader.optionalTime("recognised_at")
+        let pattern = reader.nullableCase("pattern", of: BehaviourPattern.self)
         if reader.contains("pattern") { self.pattern = .some(pattern) }
-        let area = reader.optional("area", expected: "an area's id") { AreaID($0) }
+        let area = reader.nullable("area", expected: "an area's id") { AreaID($0) }
         if reader.contains("area") { self.area = .some(area) }
-        if reader.contains("operating_mode") {
-            operatingMode = reader.requiredCase("operating_mode", of: OperatingMode.self)
-        }
-        // A merge patch that removes a list leaves an empty one.
-        let cameras = reader.optionalSet(
+        operatingMode = reader.optionalCase("operating_mode", of: OperatingMode.self)
+        cameras = reader.optionalSet(
             "cameras", atMost: Incident.camerasMax, expected: "a camera's id"
         ) { CameraID($0) }
-        if reader.contains("cameras") { self.cameras = cameras ?? [] }
-        let alarms = reader.optionalSet(
+        alarms = reader.optionalSet(
             "alarms", atMost: Incident.alarmsMax, expected: "an alarm's id"
         ) { AlarmID($0) }
-        if reader.contains("alarms") { self.alarms = alarms ?? [] }
-        let recognitions = reader.optionalRecognitions()
-        if reader.contains("recognitions") { self.recognitions = recognitions ?? [] }
-        let outcomes = reader.optionalOutcomes()
-        if reader.contains("outcomes") { self.outcomes = outcomes ?? [] }
-        let note = reader.optionalIncidentNote()
+        recognitions = reader.optionalRecognitions()
+        outcomes = reader.optionalOutcomes()
+        let note = reader.nullableIncidentNote()
         if reader.contains("note") { self.note = .some(note) }
     }
 }

@@ -38,7 +38,7 @@ extension API {
         add(.post, "/v1/interruptions/{id}/end", for: ConfigurationRoles.schedulers) { api, call in
             try call.rejectParameters()
             let id = try call.id(InterruptionID.self, of: "interruption")
-            let end: Timestamp? = try call.optionalBody { .some($0.optionalTime("at")) }
+            let end: Timestamp? = try call.optionalBody { .some($0.nullableTime("at")) }
             let outcome = try await api.database.endInterruption(
                 id, only: call.site, to: end, by: call.author(), at: call.receivedAt)
             return try .ended(outcome, resource: "interruption")
@@ -49,11 +49,11 @@ extension API {
 extension NewInterruption {
     init?(_ reader: inout ObjectReader) {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
-        let camera = reader.optional("camera", expected: "a camera's id") { CameraID($0) }
-        let area = reader.optional("area", expected: "an area's id") { AreaID($0) }
+        let camera = reader.nullable("camera", expected: "a camera's id") { CameraID($0) }
+        let area = reader.nullable("area", expected: "an area's id") { AreaID($0) }
         let ground = reader.requiredLine("ground", length: 1...200)
         let from = reader.requiredTime("from")
-        let to = reader.optionalTime("to")
+        let to = reader.nullableTime("to")
         reader.requireOrder("from", from, "to", to)
         if camera != nil, area != nil {
             reader.refuse("area", "must be absent where a camera is named")

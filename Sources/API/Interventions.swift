@@ -47,9 +47,9 @@ extension API {
 
         add(.post, "/v1/interventions/{id}/arrive", for: Self.observers) { api, call in
             let (arrival, reason) = try call.optionalBody { reader in
-                let at = reader.optionalTime("at") ?? call.receivedAt
-                let source = reader.optionalCase("source", of: ArrivalSource.self) ?? .keyed
-                let reason = reader.optionalString("reason", length: 1...4_000)
+                let at = reader.nullableTime("at") ?? call.receivedAt
+                let source = reader.nullableCase("source", of: ArrivalSource.self) ?? .keyed
+                let reason = reader.nullableString("reason", length: 1...4_000)
                 return (Intervention.Arrival(at: at, source: source), reason)
             }
             let step = InterventionStep.arrive(arrival, isExplained: reason != nil)
@@ -110,9 +110,9 @@ extension NewIntervention {
     init?(_ reader: inout ObjectReader) {
         let incident = reader.required("incident", expected: "an incident's id") { IncidentID($0) }
         let immediate = reader.requiredBool("immediate")
-        let precinct = reader.optionalLine("precinct", length: 1...200)
-        let unit = reader.optionalLine("unit", length: 1...200)
-        let dispatchedAt = reader.optionalTime("dispatched_at")
+        let precinct = reader.nullableLine("precinct", length: 1...200)
+        let unit = reader.nullableLine("unit", length: 1...200)
+        let dispatchedAt = reader.nullableTime("dispatched_at")
         guard let incident, let immediate else { return nil }
         self.init(incident: incident, immediate: immediate)
         self.precinct = precinct
@@ -124,17 +124,15 @@ extension NewIntervention {
 extension InterventionChange {
     init(_ reader: inout ObjectReader) {
         self.init()
-        if reader.contains("immediate") { immediate = reader.requiredBool("immediate") }
-        let precinct = reader.optionalLine("precinct", length: 1...200)
+        immediate = reader.optionalBool("immediate")
+        let precinct = reader.nullableLine("precinct", length: 1...200)
         if reader.contains("precinct") { self.precinct = .some(precinct) }
-        let unit = reader.optionalLine("unit", length: 1...200)
+        let unit = reader.nullableLine("unit", length: 1...200)
         if reader.contains("unit") { self.unit = .some(unit) }
-        if reader.contains("dispatched_at") { dispatchedAt = reader.requiredTime("dispatched_at") }
-        let arrivedAt = reader.optionalTime("arrived_at")
+        dispatchedAt = reader.optionalTime("dispatched_at")
+        let arrivedAt = reader.nullableTime("arrived_at")
         if reader.contains("arrived_at") { self.arrivedAt = .some(arrivedAt) }
-        if reader.contains("arrival_source") {
-            arrivalSource = reader.requiredCase("arrival_source", of: ArrivalSource.self)
-        }
+        arrivalSource = reader.optionalCase("arrival_source", of: ArrivalSource.self)
     }
 }
 

@@ -49,11 +49,11 @@ extension NewModeWindow {
 
     init?(_ reader: inout ObjectReader) {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
-        let camera = reader.optional("camera", expected: "a camera's id") { CameraID($0) }
+        let camera = reader.nullable("camera", expected: "a camera's id") { CameraID($0) }
         let mode = reader.requiredCase("operating_mode", of: OperatingMode.self)
         let from = reader.requiredTime("from")
         let to = reader.requiredTime("to")
-        let note = reader.optionalString("note", length: 1...4_000)
+        let note = reader.nullableString("note", length: 1...4_000)
         reader.requireOrder("from", from, "to", to)
         if let from, let to, to - from > Self.lengthMax {
             reader.refuse("to", code: "out-of-range", "must be at most 31 days after from")

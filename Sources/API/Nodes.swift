@@ -47,8 +47,8 @@ extension NewNode {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         let name = reader.requiredLine("name", length: 1...200)
         let model = reader.requiredLine("model", length: 1...100)
-        let version = reader.optionalLine("model_version", length: 1...99)
-        let seconds = reader.optionalInteger("heartbeat_seconds", in: heartbeatSecondsRange)
+        let version = reader.nullableLine("model_version", length: 1...99)
+        let seconds = reader.nullableInteger("heartbeat_seconds", in: heartbeatSecondsRange)
         guard let site, let name, let model else { return nil }
         self.init(site: site, name: name, model: model)
         modelVersion = version
@@ -59,14 +59,11 @@ extension NewNode {
 extension NodeChange {
     init?(_ reader: inout ObjectReader) {
         self.init()
-        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
-        if reader.contains("model") { model = reader.requiredLine("model", length: 1...100) }
+        name = reader.optionalLine("name", length: 1...200)
+        model = reader.optionalLine("model", length: 1...100)
         if reader.contains("model_version") {
-            modelVersion = .some(reader.optionalLine("model_version", length: 1...99))
+            modelVersion = .some(reader.nullableLine("model_version", length: 1...99))
         }
-        if reader.contains("heartbeat_seconds") {
-            heartbeatSeconds = reader.requiredInteger(
-                "heartbeat_seconds", in: heartbeatSecondsRange)
-        }
+        heartbeatSeconds = reader.optionalInteger("heartbeat_seconds", in: heartbeatSecondsRange)
     }
 }

@@ -51,24 +51,19 @@ extension NewRule {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         let pattern = reader.requiredCase("pattern", of: BehaviourPattern.self)
         let confidence =
-            reader.contains("confidence_min")
-            ? reader.requiredNumber("confidence_min", in: 0...1) : defaults.confidenceMin
+            reader.optionalNumber("confidence_min", in: 0...1) ?? defaults.confidenceMin
         let detections =
-            reader.contains("detections_min")
-            ? reader.requiredInteger("detections_min", in: 1...Self.detectionsMax)
-            : defaults.detectionsMin
+            reader.optionalInteger("detections_min", in: 1...Self.detectionsMax)
+            ?? defaults.detectionsMin
         let window = reader.seconds(
             "detections_window_seconds", max: Self.secondsMax, else: defaults.detectionsWindow)
         let quiet = reader.seconds(
             "quiet_seconds", max: Self.secondsMax, else: defaults.quiet)
         let priority =
-            reader.contains("priority")
-            ? reader.requiredCase("priority", of: Priority.self) : defaults.priority
-        let escalation = reader.optionalInteger(
+            reader.optionalCase("priority", of: Priority.self) ?? defaults.priority
+        let escalation = reader.nullableInteger(
             "escalate_after_seconds", in: 1...Self.escalationSecondsMax)
-        guard let site, let pattern, let confidence, let detections, let window, let quiet,
-            let priority
-        else { return nil }
+        guard let site, let pattern else { return nil }
         self.init(
             site: site, pattern: pattern, confidenceMin: confidence, detectionsMin: detections,
             detectionsWindow: window, quiet: quiet, priority: priority,
@@ -78,9 +73,8 @@ extension NewRule {
 
 extension ObjectReader {
     fileprivate mutating func seconds(_ name: String, max: Int, else fallback: Duration)
-        -> Duration?
+        -> Duration
     {
-        guard contains(name) else { return fallback }
-        return requiredInteger(name, in: 1...max).map { .seconds($0) }
+        optionalInteger(name, in: 1...max).map { .seconds($0) } ?? fallback
     }
 }

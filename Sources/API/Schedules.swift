@@ -3,8 +3,8 @@ import JSON
 
 extension ObjectReader {
     /// A weekly schedule; none is always.
-    mutating func optionalSchedule(_ name: String) -> WeeklySchedule? {
-        optionalObjects(name, count: 1...50) { reader -> WeeklySchedule.Hours? in
+    mutating func nullableSchedule(_ name: String) -> WeeklySchedule? {
+        nullableObjects(name, count: 1...50) { reader -> WeeklySchedule.Hours? in
             let names = WeeklySchedule.Day.allCases.map(\.rawValue).joined(separator: ", ")
             let days = reader.requiredItems("days", count: 1...7, expected: "one of \(names)") {
                 WeeklySchedule.Day(rawValue: $0)

@@ -63,7 +63,7 @@ extension API {
 
 extension NewShift {
     init?(_ reader: inout ObjectReader, for call: Call) {
-        let asked = reader.optional("site", expected: "a site's id") { SiteID($0) }
+        let asked = reader.nullable("site", expected: "a site's id") { SiteID($0) }
         if asked == nil, call.site == nil {
             reader.refuse("site", code: "missing", "is required for a token of all sites")
         }
@@ -71,7 +71,7 @@ extension NewShift {
             reader.refuse(
                 "site", code: "site.unknown", "must be the site that the token is bound to")
         }
-        let position = reader.optionalLine("position", length: ObserverPosition.nameLength)
+        let position = reader.nullableLine("position", length: ObserverPosition.nameLength)
         let reason = reader.requiredString("reason", length: 1...500)
         let until = reader.requiredTime("until")
         if let until, until <= call.receivedAt || until - call.receivedAt > shiftMax {

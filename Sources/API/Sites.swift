@@ -65,10 +65,8 @@ extension NewSite {
 extension SiteChange {
     init?(_ reader: inout ObjectReader) {
         self.init()
-        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
-        if reader.contains("time_zone") {
-            timeZone = reader.requiredLine("time_zone", length: 1...64)
-        }
+        name = reader.optionalLine("name", length: 1...200)
+        timeZone = reader.optionalLine("time_zone", length: 1...64)
         operatingMode = reader.optionalCase("operating_mode", of: OperatingMode.self)
         patterns = [PermittedPattern].read("patterns", &reader)
         let settings = SiteSettings(&reader)
@@ -81,7 +79,7 @@ extension SiteChange {
     }
 }
 
-/// What a site sets for its control centre; absent is nil, and null says nothing.
+/// What a site sets for its control centre.
 private struct SiteSettings {
     let positions: [ObserverPosition]?
     let retentionHours: Int?
@@ -91,10 +89,6 @@ private struct SiteSettings {
     let accessLogDays: Int?
 
     init(_ reader: inout ObjectReader) {
-        for name in [
-            "operating_mode", "patterns", "positions", "retention_hours", "hold_grounds",
-            "four_eyes_release", "access_reason", "access_log_days",
-        ] where reader.contains(name) { _ = reader.required(name) }
         positions = [ObserverPosition].read("positions", &reader)
         retentionHours = reader.optionalInteger("retention_hours", in: 1...8_760)
         let grounds = reader.optionalItems(
@@ -115,13 +109,13 @@ extension [ObserverPosition] {
         let positions = reader.optionalObjects(name, count: 0...100) {
             reader -> ObserverPosition? in
             let name = reader.requiredLine("name", length: ObserverPosition.nameLength)
-            let areas = reader.optionalItems("areas", count: 1...200, expected: "an area's id") {
+            let areas = reader.nullableItems("areas", count: 1...200, expected: "an area's id") {
                 AreaID($0)
             }
             if let areas, Set(areas).count < areas.count {
                 reader.refuse("areas", "must name each area once")
             }
-            let staffed = reader.optionalSchedule("staffed")
+            let staffed = reader.nullableSchedule("staffed")
             guard let name else { return nil }
             return ObserverPosition(name: name, areas: areas, staffed: staffed)
         }
@@ -148,9 +142,9 @@ extension [PermittedPattern] {
         let patterns = reader.optionalObjects(name, count: 0...BehaviourPattern.allCases.count) {
             reader -> PermittedPattern? in
             let pattern = reader.requiredCase("pattern", of: BehaviourPattern.self)
-            let basis = reader.optionalLine("legal_basis", length: 1...500)
-            let validFrom = reader.optionalTime("valid_from")
-            let validTo = reader.optionalTime("valid_to")
+            let basis = reader.nullableLine("legal_basis", length: 1...500)
+            let validFrom = reader.nullableTime("valid_from")
+            let validTo = reader.nullableTime("valid_to")
             reader.requireOrder("valid_from", validFrom, "valid_to", validTo)
             guard let pattern else { return nil }
             if basis == nil, !BehaviourPattern.permittedByDefault.contains(pattern) {

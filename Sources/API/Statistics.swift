@@ -197,10 +197,7 @@ extension QueryReader {
 
     /// A date, or an instant on a step of the metric; both are required.
     private mutating func bound(_ name: String, of metric: Metric) -> PeriodBound? {
-        let expected =
-            metric.isByDay
-            ? "a date of the years 1970 to 2199, since the metric counts by the day"
-            : "a date of the years 1970 to 2199, or an RFC 3339 time with offset"
+        let expected = PeriodBound.expectation(of: metric)
         guard text(name) != nil else {
             refuse(name, code: "missing", "must be \(expected)")
             return nil
@@ -225,6 +222,15 @@ extension QueryReader {
     private static var instants: ClosedRange<Timestamp> {
         let end = Timestamp(microsecondsSinceEpoch: 7_258_118_400_000_000) ?? .latest
         return .epoch...end
+    }
+}
+
+extension PeriodBound {
+    /// What a bound has to be; of a metric that is not known yet, what it may be.
+    static func expectation(of metric: Metric?) -> String {
+        metric?.isByDay ?? false
+            ? "a date of the years 1970 to 2199, since the metric counts by the day"
+            : "a date of the years 1970 to 2199, or an RFC 3339 time with offset"
     }
 }
 

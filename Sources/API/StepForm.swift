@@ -21,13 +21,13 @@ struct StepForm: Sendable {
             return position.map { ReadStep(.assign(position: $0, from: former)) }
         },
         StepForm(name: "confirm") { reader, _ in
-            let note = reader.optionalNote()
-            let matter = reader.optionalObject("incident") { MatterOfAlarm(&$0) }
+            let note = reader.nullableNote()
+            let matter = reader.nullableObject("incident") { MatterOfAlarm(&$0) }
             return ReadStep(.confirm(note: note), joining: matter)
         },
         StepForm(name: "dismiss") { reader, _ in
             let reason = reader.requiredCase("reason", of: DismissalReason.self)
-            let note = reader.optionalNote()
+            let note = reader.nullableNote()
             return reason.map { ReadStep(.dismiss($0, note: note)) }
         },
         StepForm(name: "comment") { reader, _ in
@@ -41,10 +41,10 @@ struct StepForm: Sendable {
             return ReadStep(.shelve(.make(at: receivedAt), until: until, reason: reason))
         },
         StepForm(name: "unshelve") { reader, _ in
-            ReadStep(.unshelve(note: reader.optionalNote()))
+            ReadStep(.unshelve(note: reader.nullableNote()))
         },
-        StepForm(name: "close") { reader, _ in ReadStep(.close(note: reader.optionalNote())) },
-        StepForm(name: "reopen") { reader, _ in ReadStep(.reopen(note: reader.optionalNote())) },
+        StepForm(name: "close") { reader, _ in ReadStep(.close(note: reader.nullableNote())) },
+        StepForm(name: "reopen") { reader, _ in ReadStep(.reopen(note: reader.nullableNote())) },
     ]
 }
 
@@ -83,7 +83,7 @@ extension MatterOfAlarm {
             guard let id else { return nil }
             self = .recorded(id)
         } else {
-            let occurredAt = reader.optionalTime("occurred_at")
+            let occurredAt = reader.nullableTime("occurred_at")
             guard var new = NewIncident(&reader) else { return nil }
             new.occurredAt = occurredAt
             self = .new(new)
@@ -93,8 +93,8 @@ extension MatterOfAlarm {
 
 extension ObjectReader {
     /// A note that goes with a step; an empty one is none.
-    fileprivate mutating func optionalNote() -> String? {
-        let note = optionalString("note", length: 0...4_000)
+    fileprivate mutating func nullableNote() -> String? {
+        let note = nullableString("note", length: 0...4_000)
         return note?.isEmpty == true ? nil : note
     }
 

@@ -84,9 +84,9 @@ extension NewToken {
     init?(_ reader: inout ObjectReader, at now: Timestamp) {
         let name = reader.requiredLine("name", length: 1...200)
         let role = reader.requiredCase("role", of: Role.self)
-        let site = reader.optional("site", expected: "a site's id") { SiteID($0) }
+        let site = reader.nullable("site", expected: "a site's id") { SiteID($0) }
         let node = reader.optional("node", expected: "a node's id") { NodeID($0) }
-        let expiresAt = reader.optionalTime("expires_at")
+        let expiresAt = reader.nullableTime("expires_at")
         if let expiresAt, expiresAt <= now { reader.refuse("expires_at", "must be in the future") }
         guard let name, let role else { return nil }
         if let fault = Self.fault(role: role, site: site, node: node) {

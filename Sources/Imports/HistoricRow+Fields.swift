@@ -42,7 +42,7 @@ extension HistoricRow {
     /// Reads a line's fields; refuses all that is wrong with them at once.
     init(_ fields: JSONObject, line: Int) throws(HistoricFaults) {
         var reader = ObjectReader(.object(fields))
-        let named = reader.optionalCase("kind", of: HistoryKind.self)
+        let named = reader.nullableCase("kind", of: HistoryKind.self)
         guard reader.isValid else { throw HistoricFaults(reader.errors, line: line) }
         let kind = named ?? HistoryKind(of: fields.members.map(\.name))
         let record: Record? =
@@ -81,22 +81,22 @@ extension HistoricIncident {
     fileprivate init?(_ reader: inout ObjectReader) {
         let key = reader.requiredLine("key")
         let category = reader.requiredCase("category", of: ControlCentre.Category.self)
-        let subcategory = reader.optionalCase("subcategory", of: Subcategory.self)
+        let subcategory = reader.nullableCase("subcategory", of: Subcategory.self)
         let occurredAt = reader.requiredHistoricTime("occurred_at")
-        let recognisedAt = reader.optionalHistoricTime("recognised_at")
-        let recognitions = reader.optionalObjects(
+        let recognisedAt = reader.nullableHistoricTime("recognised_at")
+        let recognitions = reader.nullableObjects(
             "recognitions", count: 0...Incident.recognitionsMax
         ) { Recognition(&$0) }
         if recognisedAt != nil, recognitions != nil {
             reader.refuse(
                 "recognised_at", "must not stand beside recognitions, which say it already")
         }
-        let pattern = reader.optionalCase("pattern", of: BehaviourPattern.self)
-        let area = reader.optionalLine("area")
-        let cameras = reader.optionalItems(
+        let pattern = reader.nullableCase("pattern", of: BehaviourPattern.self)
+        let area = reader.nullableLine("area")
+        let cameras = reader.nullableItems(
             "cameras", count: 0...Incident.camerasMax, expected: "a camera's key or id"
         ) { isLine($0) ? $0 : nil }
-        let outcomes = reader.optionalItems(
+        let outcomes = reader.nullableItems(
             "outcomes", count: 0...IncidentOutcome.allCases.count,
             expected: "one of "
                 + IncidentOutcome.allCases.map(\.rawValue).joined(separator: ", ")
@@ -104,8 +104,8 @@ extension HistoricIncident {
         if let outcomes, Set(outcomes).count < outcomes.count {
             reader.refuse("outcomes", code: "duplicate", "must name each outcome once")
         }
-        let mode = reader.optionalCase("operating_mode", of: OperatingMode.self)
-        let note = reader.optionalString("note", length: 1...remarkLengthMax)
+        let mode = reader.nullableCase("operating_mode", of: OperatingMode.self)
+        let note = reader.nullableString("note", length: 1...remarkLengthMax)
         guard let key, let category, let occurredAt else { return nil }
         self.init(key: key, category: category, occurredAt: occurredAt)
         self.subcategory = subcategory
@@ -136,19 +136,19 @@ extension HistoricIntervention {
         let key = reader.requiredLine("key")
         let incident = reader.requiredLine("incident")
         let immediate = reader.requiredBool("immediate")
-        let precinct = reader.optionalLine("precinct")
-        let unit = reader.optionalLine("unit")
+        let precinct = reader.nullableLine("precinct")
+        let unit = reader.nullableLine("unit")
         let dispatchedAt = reader.requiredHistoricTime("dispatched_at")
-        let arrivedAt = reader.optionalHistoricTime("arrived_at")
-        let arrivalSource = reader.optionalCase("arrival_source", of: ArrivalSource.self)
-        let arrivalReason = reader.optionalString("arrival_reason", length: 1...remarkLengthMax)
+        let arrivedAt = reader.nullableHistoricTime("arrived_at")
+        let arrivalSource = reader.nullableCase("arrival_source", of: ArrivalSource.self)
+        let arrivalReason = reader.nullableString("arrival_reason", length: 1...remarkLengthMax)
         for (name, isThere) in [
             ("arrival_source", arrivalSource != nil), ("arrival_reason", arrivalReason != nil),
         ] where isThere && !reader.contains("arrived_at") {
             reader.refuse(name, "must stand with arrived_at")
         }
-        let completedAt = reader.optionalHistoricTime("completed_at")
-        let cancelledAt = reader.optionalHistoricTime("cancelled_at")
+        let completedAt = reader.nullableHistoricTime("completed_at")
+        let cancelledAt = reader.nullableHistoricTime("cancelled_at")
         if completedAt != nil, cancelledAt != nil {
             reader.refuse("cancelled_at", "must not stand beside completed_at")
         }
@@ -183,15 +183,15 @@ extension ObjectReader {
         required(name, expected: Self.line) { isLine($0) ? $0 : nil }
     }
 
-    fileprivate mutating func optionalLine(_ name: String) -> String? {
-        optional(name, expected: Self.line) { isLine($0) ? $0 : nil }
+    fileprivate mutating func nullableLine(_ name: String) -> String? {
+        nullable(name, expected: Self.line) { isLine($0) ? $0 : nil }
     }
 
     fileprivate mutating func requiredHistoricTime(_ name: String) -> HistoricTime? {
         required(name, expected: Self.time) { HistoricTime($0) }
     }
 
-    fileprivate mutating func optionalHistoricTime(_ name: String) -> HistoricTime? {
-        optional(name, expected: Self.time) { HistoricTime($0) }
+    fileprivate mutating func nullableHistoricTime(_ name: String) -> HistoricTime? {
+        nullable(name, expected: Self.time) { HistoricTime($0) }
     }
 }

@@ -3,12 +3,12 @@ extension ObjectReader {
 
     /// The member, which must be there and may be anything but null.
     public mutating func required(_ name: String) -> JSON? {
-        value(name, isRequired: true, .anything)
+        value(name, .required, .anything)
     }
 
     /// The member if it is there and not null.
-    public mutating func optional(_ name: String) -> JSON? {
-        value(name, isRequired: false, .anything)
+    public mutating func nullable(_ name: String) -> JSON? {
+        value(name, .nullable, .anything)
     }
 
     // MARK: Objects
@@ -20,16 +20,16 @@ extension ObjectReader {
     public mutating func requiredObject<Value>(
         _ name: String, _ read: (inout ObjectReader) -> Value?
     ) -> Value? {
-        guard let json = value(name, isRequired: true, .object) else { return nil }
+        guard let json = value(name, .required, .object) else { return nil }
         return part(json, at: pointer(to: name), read)
     }
 
-    /// What `read` makes of the member, which must be an object if it is there (see
+    /// What `read` makes of the member, which must be an object or null if it is there (see
     /// `requiredObject`).
-    public mutating func optionalObject<Value>(
+    public mutating func nullableObject<Value>(
         _ name: String, _ read: (inout ObjectReader) -> Value?
     ) -> Value? {
-        guard let json = value(name, isRequired: false, .object) else { return nil }
+        guard let json = value(name, .nullable, .object) else { return nil }
         return part(json, at: pointer(to: name), read)
     }
 
@@ -37,12 +37,12 @@ extension ObjectReader {
 
     /// The member, which must be there and be an array of a number of items in `count`.
     public mutating func requiredArray(_ name: String, count: ClosedRange<Int>) -> [JSON]? {
-        array(name, count: count, isRequired: true)
+        array(name, count: count, .required)
     }
 
-    /// The member, which must be an array of a number of items in `count` if it is there.
-    public mutating func optionalArray(_ name: String, count: ClosedRange<Int>) -> [JSON]? {
-        array(name, count: count, isRequired: false)
+    /// The member, which must be an array of a number of items in `count`, or null, if it is there.
+    public mutating func nullableArray(_ name: String, count: ClosedRange<Int>) -> [JSON]? {
+        array(name, count: count, .nullable)
     }
 
     /// What `read` makes of each item of the member, which must be there and be an array of objects.
@@ -52,7 +52,7 @@ extension ObjectReader {
     public mutating func requiredObjects<Value>(
         _ name: String, count: ClosedRange<Int>, _ read: (inout ObjectReader) -> Value?
     ) -> [Value]? {
-        items(name, count: count, isRequired: true) { $0.part($1, at: $2, read) }
+        items(name, count: count, .required) { $0.part($1, at: $2, read) }
     }
 
     /// What `read` makes of each item of the member, which must be an array of objects if it is
@@ -60,7 +60,14 @@ extension ObjectReader {
     public mutating func optionalObjects<Value>(
         _ name: String, count: ClosedRange<Int>, _ read: (inout ObjectReader) -> Value?
     ) -> [Value]? {
-        items(name, count: count, isRequired: false) { $0.part($1, at: $2, read) }
+        items(name, count: count, .optional) { $0.part($1, at: $2, read) }
+    }
+
+    /// As `optionalObjects`, of a member that may be null.
+    public mutating func nullableObjects<Value>(
+        _ name: String, count: ClosedRange<Int>, _ read: (inout ObjectReader) -> Value?
+    ) -> [Value]? {
+        items(name, count: count, .nullable) { $0.part($1, at: $2, read) }
     }
 
     /// What `read` makes of each item of the member, which must be there and be an array of texts.
@@ -69,7 +76,7 @@ extension ObjectReader {
     public mutating func requiredItems<Value>(
         _ name: String, count: ClosedRange<Int>, expected: String, _ read: (String) -> Value?
     ) -> [Value]? {
-        items(name, count: count, isRequired: true) {
+        items(name, count: count, .required) {
             $0.item($1, at: $2, expected: expected, read)
         }
     }
@@ -79,17 +86,26 @@ extension ObjectReader {
     public mutating func optionalItems<Value>(
         _ name: String, count: ClosedRange<Int>, expected: String, _ read: (String) -> Value?
     ) -> [Value]? {
-        items(name, count: count, isRequired: false) {
+        items(name, count: count, .optional) {
             $0.item($1, at: $2, expected: expected, read)
         }
     }
 
-    // MARK: Shared by required and optional
+    /// As `optionalItems`, of a member that may be null.
+    public mutating func nullableItems<Value>(
+        _ name: String, count: ClosedRange<Int>, expected: String, _ read: (String) -> Value?
+    ) -> [Value]? {
+        items(name, count: count, .nullable) {
+            $0.item($1, at: $2, expected: expected, read)
+        }
+    }
+
+    // MARK: Shared by required, optional and nullable
 
     private mutating func array(
-        _ name: String, count: ClosedRange<Int>, isRequired: Bool
+        _ name: String, count: ClosedRange<Int>, _ presence: Presence
     ) -> [JSON]? {
-        guard let value = value(name, isRequired: isRequired, .array(count: count)) else {
+        guard let value = value(name, presence, .array(count: count)) else {
             return nil
         }
         guard let items = value.asArray else {
@@ -104,10 +120,10 @@ extension ObjectReader {
     }
 
     private mutating func items<Value>(
-        _ name: String, count: ClosedRange<Int>, isRequired: Bool,
+        _ name: String, count: ClosedRange<Int>, _ presence: Presence,
         _ read: (inout ObjectReader, JSON, String) -> Value?
     ) -> [Value]? {
-        guard let items = array(name, count: count, isRequired: isRequired) else { return nil }
+        guard let items = array(name, count: count, presence) else { return nil }
         let pointer = pointer(to: name)
         var values: [Value] = []
         values.reserveCapacity(items.count)

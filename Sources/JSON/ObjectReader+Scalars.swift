@@ -3,58 +3,70 @@ extension ObjectReader {
 
     /// The member, which must be there and be true or false.
     public mutating func requiredBool(_ name: String) -> Bool? {
-        bool(name, isRequired: true)
+        bool(name, .required)
     }
 
     /// The member, which must be true or false if it is there.
     public mutating func optionalBool(_ name: String) -> Bool? {
-        bool(name, isRequired: false)
+        bool(name, .optional)
     }
 
     /// The member, which must be there and be a whole number in `range`; `5.0` is one.
     public mutating func requiredInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
-        integer(name, in: range, isRequired: true)
+        integer(name, in: range, .required)
     }
 
     /// The member, which must be a whole number in `range` if it is there; `5.0` is one.
     public mutating func optionalInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
-        integer(name, in: range, isRequired: false)
+        integer(name, in: range, .optional)
+    }
+
+    /// As `optionalInteger`, of a member that may be null.
+    public mutating func nullableInteger(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        integer(name, in: range, .nullable)
     }
 
     /// The member, which must be there and be a number in `range`.
     public mutating func requiredNumber(
         _ name: String, in range: ClosedRange<Double>
     ) -> Double? {
-        number(name, in: range, isRequired: true)
+        number(name, in: range, .required)
     }
 
     /// The member, which must be a number in `range` if it is there.
     public mutating func optionalNumber(
         _ name: String, in range: ClosedRange<Double>
     ) -> Double? {
-        number(name, in: range, isRequired: false)
+        number(name, in: range, .optional)
+    }
+
+    /// As `optionalNumber`, of a member that may be null.
+    public mutating func nullableNumber(
+        _ name: String, in range: ClosedRange<Double>
+    ) -> Double? {
+        number(name, in: range, .nullable)
     }
 
     // MARK: Texts
 
     /// The member, which must be there and be a text of a number of code points in `length`.
     public mutating func requiredString(_ name: String, length: ClosedRange<Int>) -> String? {
-        string(name, length: length, isRequired: true)
+        string(name, length: length, .required)
     }
 
     /// The member, which must be a text of a number of code points in `length` if it is there.
     public mutating func optionalString(_ name: String, length: ClosedRange<Int>) -> String? {
-        string(name, length: length, isRequired: false)
+        string(name, length: length, .optional)
+    }
+
+    /// As `optionalString`, of a member that may be null.
+    public mutating func nullableString(_ name: String, length: ClosedRange<Int>) -> String? {
+        string(name, length: length, .nullable)
     }
 
     /// The member, which must be there and be one of `values`.
     public mutating func requiredString(_ name: String, oneOf values: [String]) -> String? {
-        mapped(name, .oneOf(values), isRequired: true) { values.contains($0) ? $0 : nil }
-    }
-
-    /// The member, which must be one of `values` if it is there.
-    public mutating func optionalString(_ name: String, oneOf values: [String]) -> String? {
-        mapped(name, .oneOf(values), isRequired: false) { values.contains($0) ? $0 : nil }
+        mapped(name, .oneOf(values), .required) { values.contains($0) ? $0 : nil }
     }
 
     /// The member, which must be there and be the raw value of one of the cases.
@@ -62,7 +74,7 @@ extension ObjectReader {
         _ name: String, of type: Case.Type = Case.self
     ) -> Case? {
         mapped(
-            name, .oneOf(Case.allCases.map(\.rawValue)), isRequired: true,
+            name, .oneOf(Case.allCases.map(\.rawValue)), .required,
             Case.init(rawValue:))
     }
 
@@ -71,7 +83,16 @@ extension ObjectReader {
         _ name: String, of type: Case.Type = Case.self
     ) -> Case? {
         mapped(
-            name, .oneOf(Case.allCases.map(\.rawValue)), isRequired: false,
+            name, .oneOf(Case.allCases.map(\.rawValue)), .optional,
+            Case.init(rawValue:))
+    }
+
+    /// As `optionalCase`, of a member that may be null.
+    public mutating func nullableCase<Case: CaseIterable & RawRepresentable<String>>(
+        _ name: String, of type: Case.Type = Case.self
+    ) -> Case? {
+        mapped(
+            name, .oneOf(Case.allCases.map(\.rawValue)), .nullable,
             Case.init(rawValue:))
     }
 
@@ -85,20 +106,27 @@ extension ObjectReader {
     public mutating func required<Value>(
         _ name: String, expected: String, _ read: (String) -> Value?
     ) -> Value? {
-        mapped(name, .described(expected), isRequired: true, read)
+        mapped(name, .described(expected), .required, read)
     }
 
     /// What `read` makes of the member, which must be a text if it is there.
     public mutating func optional<Value>(
         _ name: String, expected: String, _ read: (String) -> Value?
     ) -> Value? {
-        mapped(name, .described(expected), isRequired: false, read)
+        mapped(name, .described(expected), .optional, read)
     }
 
-    // MARK: Shared by required and optional
+    /// As `optional`, of a member that may be null.
+    public mutating func nullable<Value>(
+        _ name: String, expected: String, _ read: (String) -> Value?
+    ) -> Value? {
+        mapped(name, .described(expected), .nullable, read)
+    }
 
-    private mutating func bool(_ name: String, isRequired: Bool) -> Bool? {
-        guard let value = value(name, isRequired: isRequired, .bool) else { return nil }
+    // MARK: Shared by required, optional and nullable
+
+    private mutating func bool(_ name: String, _ presence: Presence) -> Bool? {
+        guard let value = value(name, presence, .bool) else { return nil }
         guard let bool = value.asBool else {
             refuseType(name, .bool, value)
             return nil
@@ -107,9 +135,9 @@ extension ObjectReader {
     }
 
     private mutating func integer(
-        _ name: String, in range: ClosedRange<Int>, isRequired: Bool
+        _ name: String, in range: ClosedRange<Int>, _ presence: Presence
     ) -> Int? {
-        guard let value = value(name, isRequired: isRequired, .integer(range)) else { return nil }
+        guard let value = value(name, presence, .integer(range)) else { return nil }
         guard let number = value.asDouble else {
             refuseType(name, .integer(range), value)
             return nil
@@ -127,9 +155,9 @@ extension ObjectReader {
     }
 
     private mutating func number(
-        _ name: String, in range: ClosedRange<Double>, isRequired: Bool
+        _ name: String, in range: ClosedRange<Double>, _ presence: Presence
     ) -> Double? {
-        guard let value = value(name, isRequired: isRequired, .number(range)) else { return nil }
+        guard let value = value(name, presence, .number(range)) else { return nil }
         guard let number = value.asDouble else {
             refuseType(name, .number(range), value)
             return nil
@@ -142,9 +170,9 @@ extension ObjectReader {
     }
 
     private mutating func string(
-        _ name: String, length: ClosedRange<Int>, isRequired: Bool
+        _ name: String, length: ClosedRange<Int>, _ presence: Presence
     ) -> String? {
-        guard let value = value(name, isRequired: isRequired, .string(length: length)) else {
+        guard let value = value(name, presence, .string(length: length)) else {
             return nil
         }
         guard let text = value.asString else {
@@ -160,10 +188,10 @@ extension ObjectReader {
     }
 
     private mutating func mapped<Value>(
-        _ name: String, _ expectation: @autoclosure () -> Expectation, isRequired: Bool,
+        _ name: String, _ expectation: @autoclosure () -> Expectation, _ presence: Presence,
         _ read: (String) -> Value?
     ) -> Value? {
-        guard let value = value(name, isRequired: isRequired, expectation()) else { return nil }
+        guard let value = value(name, presence, expectation()) else { return nil }
         guard let text = value.asString else {
             refuseType(name, expectation(), value)
             return nil

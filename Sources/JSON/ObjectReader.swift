@@ -8,8 +8,9 @@
 ///     guard let name, reader.errors.isEmpty else { return .refused(reader.errors) }
 ///
 /// Each question about a member makes its name a known one; `rejectUnknown` refuses the others.
-/// A question about a required member answers nil only after recording an error. An optional member
-/// that is null counts as absent: nil without an error; for a required one null is an error.
+/// A question about a required member answers nil only after recording an error; about an optional
+/// one also when it is absent, and about a nullable one when it is absent or null. For a required
+/// member and an optional one null is an error.
 /// When the JSON is no object, that is the only error, and every question answers nil.
 public struct ObjectReader: Sendable {
     /// How many errors one reader keeps; of more it says only how many, so that a body of a hundred
@@ -84,19 +85,24 @@ public struct ObjectReader: Sendable {
 
     // MARK: For the questions in the other files
 
-    /// The member's value, never null; nil when it is absent, which is an error if it is required.
+    /// What a member may be beside a value.
+    enum Presence {
+        case required
+        case optional
+        case nullable
+    }
+
+    /// The member's value, never null; nil when there is none, which may be an error.
     mutating func value(
-        _ name: String, isRequired: Bool, _ expectation: @autoclosure () -> Expectation
+        _ name: String, _ presence: Presence, _ expectation: @autoclosure () -> Expectation
     ) -> JSON? {
         knownNames.append(name)
         guard let object else { return nil }
         switch object[name] {
-        case .some(.null) where isRequired:
-            refuse(name, code: "wrong-type", expectation(), "is null")
-        case nil where isRequired:
-            refuse(name, code: "missing", expectation(), "is missing")
-        case .some(.null), nil:
-            break
+        case .some(.null):
+            if presence != .nullable { refuseType(name, expectation(), .null) }
+        case nil:
+            if presence == .required { refuse(name, code: "missing", expectation(), "is missing") }
         case .some(let value):
             return value
         }

@@ -50,7 +50,7 @@ private let mistakes: [Mistake] = [
         $0.requiredString("m", oneOf: ["a", "b"])
     },
     Mistake("[]", "wrong-type", "must be one of a, b, is an array") {
-        $0.optionalString("m", oneOf: ["a", "b"])
+        $0.requiredString("m", oneOf: ["a", "b"])
     },
     Mistake(#""blue""#, "invalid", #"must be one of red, green, is "blue""#) {
         $0.requiredCase("m", of: Colour.self)
@@ -85,14 +85,14 @@ private let mistakes: [Mistake] = [
     Mistake("0", "wrong-type", "must be true or false, is a number") { $0.optionalBool("m") },
     Mistake(nil, "missing", "must be true or false, is missing") { $0.requiredBool("m") },
     Mistake("{}", "wrong-type", "must be an array of 0 to 2 items, is an object") {
-        $0.optionalArray("m", count: 0...2)
+        $0.nullableArray("m", count: 0...2)
     },
     Mistake("[1,2,3]", "out-of-range", "must be an array of 0 to 2 items, has 3") {
         $0.requiredArray("m", count: 0...2)
     },
     Mistake("null", "wrong-type", "must be any value but null, is null") { $0.required("m") },
     Mistake("1", "wrong-type", "must be an object, is a number") {
-        $0.optionalObject("m") { _ in 1 }
+        $0.nullableObject("m") { _ in 1 }
     },
     Mistake(nil, "missing", "must be an object, is missing") {
         $0.requiredObject("m") { _ in 1 }
@@ -134,11 +134,11 @@ private let mistakes: [Mistake] = [
         #expect(reader.requiredNumber("confidence", in: 0...1) == 1)
         #expect(reader.optionalInteger("limit", in: 1...500) == 5)
         #expect(reader.optionalBool("monitored") == false)
-        #expect(reader.optionalString("pattern", oneOf: ["a", "b"]) == "b")
+        #expect(reader.requiredString("pattern", oneOf: ["a", "b"]) == "b")
         #expect(reader.optionalCase("colour", of: Colour.self) == .green)
         #expect(reader.required("digits", expected: "digits") { Int($0) } == 12)
-        #expect(reader.optional("attributes")?["x"] == .integer(1))
-        #expect(reader.optionalArray("list", count: 0...50) == [.integer(1)])
+        #expect(reader.nullable("attributes")?["x"] == .integer(1))
+        #expect(reader.nullableArray("list", count: 0...50) == [.integer(1)])
         #expect(
             reader.optionalItems("cameras", count: 0...9, expected: "digits") { Int($0) }
                 == [1, 2])
@@ -154,17 +154,35 @@ private let mistakes: [Mistake] = [
     }
 
     @Test(arguments: ["{}", #"{"a":null,"b":null,"c":null,"d":null,"e":null,"f":null}"#])
-    func `an optional member that is absent or null is nil and no error`(body: String) throws {
+    func `a nullable member that is absent or null is nil and no error`(body: String) throws {
         var reader = try reader(body)
+
+        #expect(reader.nullableString("a", length: 1...9) == nil)
+        #expect(reader.nullableNumber("b", in: 0...1) == nil)
+        #expect(reader.nullable("c") == nil)
+        #expect(reader.nullableObject("d") { _ in 1 } == nil)
+        #expect(reader.nullableObjects("e", count: 1...2) { _ in 1 } == nil)
+        #expect(reader.nullable("f", expected: "digits") { Int($0) } == nil)
+        reader.rejectUnknown()
+        #expect(reader.errors.isEmpty)
+    }
+
+    @Test(arguments: [false, true])
+    func `an optional member may be absent but not null`(isNull: Bool) throws {
+        let names = ["a", "b", "c", "d", "e", "f", "g"]
+        let members = names.map { #""\#($0)":null"# }.joined(separator: ",")
+        var reader = try reader(isNull ? "{\(members)}" : "{}")
 
         #expect(reader.optionalString("a", length: 1...9) == nil)
         #expect(reader.optionalNumber("b", in: 0...1) == nil)
-        #expect(reader.optional("c") == nil)
-        #expect(reader.optionalObject("d") { _ in 1 } == nil)
+        #expect(reader.optionalBool("c") == nil)
+        #expect(reader.optionalCase("d", of: Colour.self) == nil)
         #expect(reader.optionalObjects("e", count: 1...2) { _ in 1 } == nil)
-        #expect(reader.optional("f", expected: "digits") { Int($0) } == nil)
-        reader.rejectUnknown()
-        #expect(reader.errors.isEmpty)
+        #expect(reader.optionalItems("f", count: 1...2, expected: "digits") { Int($0) } == nil)
+        #expect(reader.optional("g", expected: "digits") { Int($0) } == nil)
+
+        #expect(reader.errors.map(\.pointer) == (isNull ? names.map { "/\($0)" } : []))
+        #expect(reader.errors.allSatisfy { $0.code == "wrong-type" })
     }
 
     @Test func `tells a member that is null from one that is absent`() throws {
@@ -211,7 +229,7 @@ private let mistakes: [Mistake] = [
         let patterns = reader.requiredObjects("patterns", count: 1...9) {
             $0.requiredString("id", length: 1...9)
         }
-        let site = reader.optionalObject("site") { _ in "read" }
+        let site = reader.nullableObject("site") { _ in "read" }
         let cameras = reader.requiredItems("cameras", count: 1...9, expected: "digits") { Int($0) }
 
         #expect(patterns == nil)
@@ -229,7 +247,7 @@ private let mistakes: [Mistake] = [
         let members = (0..<5_000).map { #""m\#($0)":1"# }.joined(separator: ",")
         var reader = try reader(#"{"part":{\#(members)},"more":1}"#)
 
-        _ = reader.optionalObject("part") { _ in 1 }
+        _ = reader.nullableObject("part") { _ in 1 }
         reader.rejectUnknown()
 
         #expect(reader.errors.count == ObjectReader.errorsMax + 1)

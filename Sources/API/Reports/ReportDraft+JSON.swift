@@ -8,8 +8,8 @@ extension ReportDraft {
         let title = reader.requiredLine("title", length: 1...300)
         let reference = reader.requiredLine("reference", length: 1...100)
         let stand = reader.requiredLine("stand", length: 1...100)
-        let site = reader.optional("site", expected: "a site's id") { SiteID($0) }
-        let asOf = reader.optionalTime("as_of")
+        let site = reader.nullable("site", expected: "a site's id") { SiteID($0) }
+        let asOf = reader.nullableTime("as_of")
         if let asOf, asOf > now {
             reader.refuse(
                 "as_of", code: "out-of-range", "must not be in the future; it is \(now.rfc3339)")
@@ -17,7 +17,7 @@ extension ReportDraft {
         let questions = reader.requiredObjects("questions", count: 1...Self.questionsMax) {
             ReportQuestion(&$0, at: now)
         }
-        let predecessor = reader.optionalObject("continues") { ReportPredecessor(&$0) }
+        let predecessor = reader.nullableObject("continues") { ReportPredecessor(&$0) }
         guard let title, let reference, let stand, let questions else { return nil }
         self.init(title: title, reference: reference, stand: stand, questions: questions)
         self.site = site
@@ -93,18 +93,18 @@ extension ReportAnswer {
             let figures = reader.requiredObjects("figures", count: 1...10) {
                 ReportFigure(&$0, at: now)
             }
-            let text = reader.optionalText("text", length: 1...20_000)
+            let text = reader.nullableText("text", length: 1...20_000)
             guard let figures else { return nil }
             self = .figures(figures, text: text)
         case .text:
             guard let text = reader.requiredText("text", length: 1...20_000) else { return nil }
             self = .text(text)
         case .notCollected:
-            self = .notCollected(text: reader.optionalText("text", length: 1...20_000))
+            self = .notCollected(text: reader.nullableText("text", length: 1...20_000))
         case nil:
             // What else is wrong depends on the kind.
-            _ = reader.optional("figures")
-            _ = reader.optional("text")
+            _ = reader.nullable("figures")
+            _ = reader.nullable("text")
             return nil
         }
     }
@@ -113,23 +113,27 @@ extension ReportAnswer {
 extension ReportFigure {
     /// A question as `GET /v1/statistics/{metric}` takes it, in members instead of parameters.
     fileprivate init?(_ reader: inout ObjectReader, at now: Timestamp) {
-        let caption = reader.optionalLine("caption", length: 1...300)
+        let caption = reader.nullableLine("caption", length: 1...300)
         let metric = reader.requiredCase("metric", of: Metric.self)
         var parameters: [(name: String, value: String)] = []
-        for name in ["from", "to", "clock"] {
-            if let value = reader.optional(name, expected: "a text", { $0 }) {
+        for name in ["from", "to"] {
+            let expected = PeriodBound.expectation(of: metric)
+            if let value = reader.required(name, expected: expected, { $0 }) {
                 parameters.append((name, value))
             }
         }
+        if let value = reader.nullable("clock", expected: "a text", { $0 }) {
+            parameters.append(("clock", value))
+        }
         for name in ["group_by", "compare"] {
-            let parts = reader.optionalItems(
+            let parts = reader.nullableItems(
                 name, count: 1...3, expected: "a name without comma", Self.part)
             if let parts { parameters.append((name, parts.joined(separator: ","))) }
         }
         let filters = metric.map { MetricDefinition.current(of: $0).filters } ?? []
-        _ = reader.optionalObject("filters") { reader in
+        _ = reader.nullableObject("filters") { reader in
             for filter in filters where filter != .site {
-                let values = reader.optionalItems(
+                let values = reader.nullableItems(
                     filter.rawValue, count: 1...50, expected: "a value without comma", Self.part)
                 if let values {
                     parameters.append((filter.rawValue, values.joined(separator: ",")))
@@ -183,7 +187,7 @@ extension ReportPredecessor {
             return
         }
         let reference = reader.requiredLine("reference", length: 1...100)
-        let stand = reader.optionalLine("stand", length: 1...100)
+        let stand = reader.nullableLine("stand", length: 1...100)
         let figures = reader.requiredObjects("figures", count: 1...100) { PrintedFigure(&$0) }
         guard let reference, let figures else { return nil }
         self = .printed(PrintedReport(reference: reference, stand: stand, figures: figures))
@@ -193,18 +197,18 @@ extension ReportPredecessor {
 extension PrintedFigure {
     fileprivate init?(_ reader: inout ObjectReader) {
         let question = reader.requiredInteger("question", in: 1...99)
-        let figure = reader.optionalInteger("figure", in: 1...10) ?? 1
+        let figure = reader.nullableInteger("figure", in: 1...10) ?? 1
         var group: [String: String] = [:]
-        _ = reader.optionalObject("group") { reader in
-            for dimension in Dimension.allCases where reader.contains(dimension.rawValue) {
+        _ = reader.nullableObject("group") { reader in
+            for dimension in Dimension.allCases {
                 // Null, which answers have for "no value", is on no printed page.
-                let value = reader.required(dimension.rawValue, expected: "a value of it") {
+                let value = reader.optional(dimension.rawValue, expected: "a value of it") {
                     dimension.isCalendar || dimension.takes($0) ? $0 : nil
                 }
                 if let value { group[dimension.rawValue] = value }
             }
         }
-        let measure = reader.optionalCase("measure", of: Measure.self) ?? .count
+        let measure = reader.nullableCase("measure", of: Measure.self) ?? .count
         let value: PrintedValue? =
             switch reader.required("value") {
             case .some(.integer(let number)) where number >= 0: .number(Double(number))
@@ -230,8 +234,8 @@ extension ObjectReader {
         checkText(name, requiredString(name, length: length))
     }
 
-    fileprivate mutating func optionalText(_ name: String, length: ClosedRange<Int>) -> String? {
-        checkText(name, optionalString(name, length: length))
+    fileprivate mutating func nullableText(_ name: String, length: ClosedRange<Int>) -> String? {
+        checkText(name, nullableString(name, length: length))
     }
 
     private mutating func checkText(_ name: String, _ text: String?) -> String? {
