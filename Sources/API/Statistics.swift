@@ -7,6 +7,8 @@ extension API {
     func addStatistics() {
         add(.get, "/v1/statistics", for: [.statistician, .shiftSupervisor, .auditor]) { api, call in
             try call.rejectParameters()
+            try await api.database.logReading(
+                .statisticsRead, at: call.site, by: call.author(), at: call.receivedAt)
             let since = try await api.database.recordedSince(only: call.site)
             var writer = JSONWriter()
             writer.object { writer in
@@ -50,7 +52,8 @@ extension API {
             }
             question.site = site
             let isKnown = try await api.database.logReading(
-                of: metric, at: question.site, by: call.author(), at: call.receivedAt)
+                .statisticsRead, of: metric, at: question.site, by: call.author(),
+                at: call.receivedAt)
             guard isKnown else { throw Problem.unknown("site") }
             switch try await api.database.answer(question, at: call.receivedAt) {
             case .answer(let answer):

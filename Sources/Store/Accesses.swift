@@ -11,9 +11,9 @@ public enum AccessAction: String, Sendable, CaseIterable {
     case liveAddressRead = "live-address.read"
     /// Of what a shift takes over; the subject is the site.
     case handoverRead = "handover.read"
-    /// Of a metric's figures; the subject is the metric.
+    /// Of a metric's figures; the subject is the metric, of the list of metrics the site.
     case statisticsRead = "statistics.read"
-    /// Of a frozen report's figures.
+    /// Of a frozen report's figures; of the list of reports and of a key the subject is the site.
     case reportRead = "report.read"
 
     /// Where what is read is kept; nil: it is no single thing.
@@ -143,23 +143,26 @@ extension Database {
         }
     }
 
-    /// Records that somebody is about to read a metric's figures of a site, or of all. No site wants
-    /// a reason for it: there is nobody in them.
+    /// Records that somebody is about to read figures of a site, or of all, or what there is of them.
+    /// No site wants a reason for it: there is nobody in them.
     ///
+    /// - Parameter metric: nil: of no single one.
     /// - Returns: whether there is such a site.
+    @discardableResult
     public func logReading(
-        of metric: Metric, at site: SiteID?, by reader: Author, at instant: Timestamp
+        _ action: AccessAction, of metric: Metric? = nil, at site: SiteID?, by reader: Author,
+        at instant: Timestamp
     ) async throws(StoreError) -> Bool {
         let log = Statement(
             """
             INSERT INTO accesses
                 (site, id, accessed_at, action, subject, actor, role, request_id)
-            SELECT s.id, $2, $3, $4, $5, $6, $7, $8 FROM sites s
+            SELECT s.id, $2, $3, $4, coalesce($5, s.id), $6, $7, $8 FROM sites s
             WHERE $1::text IS NULL OR s.id = $1
             """,
             .text(site?.description), .uuid(PostgreSQLUUID(.v7(at: instant))), .time(instant),
-            .text(AccessAction.statisticsRead.rawValue), .text(metric.rawValue),
-            .uuid(reader.token), .text(reader.role.rawValue), .text(reader.requestID))
+            .text(action.rawValue), .text(metric?.rawValue), .uuid(reader.token),
+            .text(reader.role.rawValue), .text(reader.requestID))
         do throws(PostgreSQLError) {
             return try await transact([log])[0].affectedRows > 0
         } catch {

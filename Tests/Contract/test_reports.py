@@ -117,14 +117,39 @@ def test_a_report_is_listed_and_read_by_its_readers_alone(site: Site, server: Se
         refused(site.client(role), "POST", "/v1/reports", 403, "role.forbidden", json=DRAFT)
         path = f"/v1/reports/{first['id']}/release"
         refused(site.client(role), "POST", path, 403, "role.forbidden")
-    log = call(auditor, "GET", "/v1/access-log", 200, params={"action": "report.read"})
-    assert {item["actor"]["role"] for item in log["items"]} == {
-        "statistician",
-        "shift_supervisor",
-        "auditor",
-    }
     refused(auditor, "GET", "/v1/reports/key", 404, "key.unknown", params={"id": "0" * 64})
     refused(auditor, "GET", "/v1/reports/key", 422, "parameter.invalid", params={"id": "0"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "parameters", "status"),
+    [
+        ("GET", "/v1/reports", {}, 200),
+        ("GET", "/v1/reports/key", {}, 200),
+        *(
+            ("GET", "/v1/reports/{id}", {"format": format}, 200)
+            for format in ("json", "canonical", "signature", "csv", "html")
+        ),
+        ("POST", "/v1/reports/{id}/recheck", {}, 200),
+        # The refusal shows the report's summary.
+        ("POST", "/v1/reports/{id}/release", {}, 409),
+    ],
+)
+def test_each_reading_of_reports_is_in_the_access_log(
+    site: Site, method: str, path: str, parameters: dict[str, str], status: int
+) -> None:
+    report = freeze(site)
+
+    response = site.client("statistician").request(
+        method, path.replace("{id}", report["id"]), params=parameters
+    )
+
+    assert response.status_code == status, response.text
+    subject = report["id"] if "{id}" in path else site.id
+    log = call(site.client("auditor"), "GET", "/v1/access-log", 200)
+    assert [(a["action"], a["subject"], a["actor"]["role"]) for a in log["items"]] == [
+        ("report.read", subject, "statistician")
+    ]
 
 
 def test_nothing_of_reports_is_told_to_nobody(nobody: httpx.Client, site: Site) -> None:

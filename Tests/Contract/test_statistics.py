@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from contract import call, refused
-from server_under_test import Server, Site, environment, place_of_data
+from server_under_test import Server, Site, create_site, environment, place_of_data
 
 PERIOD = {"from": "2026-03-01", "to": "2026-05-01"}
 #: Of the alarm load, what only whole positions have.
@@ -379,16 +379,41 @@ def test_a_bad_question_is_told_what_would_be_right(
     assert [e for e in problem["errors"] if e["parameter"] == parameter and says in e["detail"]]
 
 
-def test_each_reading_is_in_the_access_log(site: Site) -> None:
-    ask(site, "arrival-times")
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/v1/statistics", {}),
+        ("/v1/statistics/arrival-times", PERIOD),
+        ("/v1/statistics/arrival-times", PERIOD | {"format": "csv"}),
+    ],
+)
+def test_each_reading_is_in_the_access_log(
+    site: Site, path: str, parameters: dict[str, str]
+) -> None:
+    response = site.client("statistician").get(path, params=parameters)
+    assert response.status_code == 200, response.text
 
+    subject = "arrival-times" if parameters else site.id
     auditor = site.client("auditor")
-    for parameters in ({"action": "statistics.read"}, {"subject": "arrival-times"}):
-        log = call(auditor, "GET", "/v1/access-log", 200, params={"site": site.id} | parameters)
+    for filters in ({"action": "statistics.read"}, {"subject": subject}):
+        log = call(auditor, "GET", "/v1/access-log", 200, params={"site": site.id} | filters)
         assert [(a["subject"], a["actor"]["role"]) for a in log["items"]] == [
-            ("arrival-times", "statistician")
+            (subject, "statistician")
         ]
         assert (log["items"][0]["reason"], log["items"][0]["shift"]) == (None, None)
+
+
+def test_a_reading_of_all_sites_is_in_the_log_of_each(
+    server: Server, administrator: httpx.Client, site: Site
+) -> None:
+    other = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+    with server.client(server.create_token("statistician")) as ministry:
+        call(ministry, "GET", "/v1/statistics", 200)
+
+    for watched in (site, other):
+        log = call(watched.client("auditor"), "GET", "/v1/access-log", 200)
+        assert [a["subject"] for a in log["items"]] == [watched.id]
+    other.close()
 
 
 def test_the_ledger_agrees_with_the_journal(server: Server, site: Site) -> None:

@@ -800,6 +800,8 @@ def test_each_reading_of_figures_has_its_row_in_the_access_log(
         for metric in names
         for role in ("statistician", "shift_supervisor", "statistician")
     ]
+    # The list of metrics itself.
+    expected.append((site.id, "statistician"))
     assert sorted(read) == sorted(expected)
     nothing = other.client("auditor").get(
         "/v1/access-log", params={"site": other.id, "action": "statistics.read"}

@@ -18,6 +18,8 @@ extension API {
             filter.from = query.time("from")
             filter.to = query.time("to")
             try query.finish()
+            try await api.database.logReading(
+                .reportRead, at: filter.site, by: call.author(), at: call.receivedAt)
             return .page(try await api.database.reports(filter, page), for: call.request)
         }
         add(.post, "/v1/reports", for: [.statistician]) { api, call in
@@ -38,6 +40,8 @@ extension API {
                 [UInt8](hexadecimal: $0, count: 32)
             }
             try query.finish()
+            try await api.database.logReading(
+                .reportRead, at: call.site, by: call.author(), at: call.receivedAt)
             let key: String
             if let fingerprint {
                 guard let known = try await api.database.reportKey(fingerprint) else {
@@ -70,10 +74,12 @@ extension API {
             case .released(let summary): return .json(summary)
             case .unknown: throw Problem.unknown("report")
             case .alreadyReleased(let current):
+                try await api.logReading(of: id, by: call)
                 throw Problem(
                     409, "report.already-released", "The report has been released.",
                     members: [("current", current)])
             case .needsAnother(let current):
+                try await api.logReading(of: id, by: call)
                 throw Problem(
                     409, "report.needs-another",
                     "Whoever froze the report cannot release it; another person has to.",
