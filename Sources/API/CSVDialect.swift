@@ -55,7 +55,8 @@ public enum CSVDialect: String, Sendable, CaseIterable {
                 "metric", "version", "as_of_position", "tzdata_version", "time_zone", "period",
                 "local_from", "local_to", "row",
             ]
-                + groups.map(\.rawValue) + definition.measures.map(\.rawValue) + ["left_out"])
+                + groups.map(\.rawValue) + definition.measures.map(\.rawValue)
+                + ["left_out", "included"])
         let parts =
             [("asked", answer.period)]
             + answer.comparisons.map { ($0.comparison.rawValue, $0.part) }
@@ -71,7 +72,7 @@ public enum CSVDialect: String, Sendable, CaseIterable {
             func add(_ row: String, _ cell: StatisticsAnswer.Cell) {
                 table += line(
                     head + [row] + cell.keys.map { $0 ?? "" }
-                        + definition.measures.map { text(cell.value(of: $0)) } + [""])
+                        + definition.measures.map { text(cell.value(of: $0)) } + ["", ""])
             }
             for cell in part.cells { add("cell", cell) }
             add("total", part.total)
@@ -83,7 +84,11 @@ public enum CSVDialect: String, Sendable, CaseIterable {
                 leftOut.append(("left_out:\(reason.rawValue)", count))
             }
             for (row, count) in leftOut {
-                table += line(head + [row] + blank + [text(count.value)])
+                table += line(head + [row] + blank + [text(count.value), ""])
+            }
+            if let late = part.late {
+                let row = "included:\(LeftOutReason.late.rawValue)"
+                table += line(head + [row] + blank + ["", text(late.value)])
             }
         }
         return Array(table.utf8)

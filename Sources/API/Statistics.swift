@@ -73,10 +73,7 @@ extension API {
                 throw Problem.invalidParameter(
                     "as_of", "must not be in the future; it is \(now.rfc3339)")
             case .comparisonOverlapsPeriod:
-                throw Problem.invalidParameter(
-                    "compare",
-                    "must not overlap the period where small numbers are suppressed, since each "
-                        + "would tell of the other; ask for a period of at most a year")
+                throw Problem.invalidParameter("compare", PeriodComparison.overlapDetail)
             case .tooManyCells:
                 throw Problem.invalidParameter(
                     "group_by",
@@ -228,6 +225,12 @@ extension QueryReader {
     }
 }
 
+extension PeriodComparison {
+    static let overlapDetail =
+        "must not overlap the period, nor by outcome each other, where small numbers are suppressed, "
+        + "since each would tell of the other; ask for a period of at most a year, or compare one"
+}
+
 extension PeriodBound {
     /// What a bound has to be; of a metric that is not known yet, what it may be.
     static func expectation(of metric: Metric?) -> String {
@@ -325,7 +328,8 @@ extension StatisticsAnswer {
 }
 
 extension StatisticsAnswer.Part {
-    /// Writes the members of a period: when it was, its figures, and last what they leave out.
+    /// Writes the members of a period: when it was, its figures, what they count though it was late, and
+    /// last what they leave out.
     fileprivate func write(to writer: inout JSONWriter, of answer: StatisticsAnswer) {
         let measures = MetricDefinition.current(of: answer.question.metric).measures
         writer.array("periods") { writer in
@@ -357,6 +361,7 @@ extension StatisticsAnswer.Part {
             }
         }
         writer.object("total") { total.write(measures, to: &$0) }
+        writer.object("included") { $0.member(LeftOutReason.late.rawValue, late?.value) }
         writer.object("left_out") { writer in
             writer.object("operating_modes") { writer in
                 for mode in OperatingMode.allCases {

@@ -163,6 +163,30 @@ struct AlarmQuery: FigureSource {
             """, parameters: query.parameters)
     }
 
+    // MARK: What is counted though it came late
+
+    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
+        let ledger = AnalysisLedger.alarms
+        return ledger.table.statements(of: spans, asked: asked(of: ledger, by: [.late])) {
+            reading, stretches in
+            var query = Query()
+            let from = ledger.table.bind(reading, of: stretches, known: known, in: &query)
+            query.filter("l.late")
+            filter(ledger, &query, modes: true)
+            return Statement(
+                """
+                SELECT p.part, c.count
+                FROM (
+                    SELECT s.parts, sum(l.amount)::bigint AS count
+                    FROM \(from)
+                    \(query.whereClause)
+                    GROUP BY 1
+                ) c
+                \(question.rowsOfParts)
+                """, parameters: query.parameters)
+        }
+    }
+
     // MARK: Dimensions
 
     /// What is asked of a ledger: of a dimension that its rows do not have, all have no value.

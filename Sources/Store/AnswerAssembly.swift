@@ -20,6 +20,8 @@ struct AnswerAssembly {
         var total = Tallies()
         /// By the keys of those groups that tell days apart.
         var days: [[String?]: Set<Int64>]?
+        /// Nil: the metric counts none.
+        var late: Int64?
         var leftOut: StatisticsAnswer.LeftOut
 
         /// Without the keys of which there is nothing.
@@ -35,7 +37,9 @@ struct AnswerAssembly {
         self.standing = standing
         self.spans = spans
         calendar = question.groups.first(where: \.isCalendar)
-        let none = Part(leftOut: StatisticsAnswer.LeftOut(for: question.leavesOut))
+        let none = Part(
+            late: question.metric.countsDetections ? 0 : nil,
+            leftOut: StatisticsAnswer.LeftOut(for: question.leavesOut))
         parts = Array(repeating: none, count: 1 + question.comparisons.count)
     }
 
@@ -78,6 +82,12 @@ struct AnswerAssembly {
             } else {
                 parts[part].leftOut.add(count, for: try rows.value(row, 1))
             }
+        }
+    }
+
+    mutating func takeLate(_ rows: QueryResult) throws(PostgreSQLError) {
+        for row in 0..<rows.rowCount {
+            parts[Int(try rows.int32(row, 0))].late? += try rows.int64(row, 1)
         }
     }
 
@@ -162,7 +172,7 @@ struct AnswerAssembly {
                         detectionState: detectionState(of: nil, in: part, spans),
                         positionState: positionState(of: nil, in: part, spans),
                         tallies: tallies(part.total, of: nil, in: part)),
-                    leftOut: part.leftOut))
+                    late: part.late.map { .number($0) }, leftOut: part.leftOut))
         }
         var answer = StatisticsAnswer(
             question: question, position: standing.position, recordedAt: standing.recordedAt,

@@ -32,6 +32,9 @@ protocol FigureSource {
     /// metric has no figures of days.
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement?
 
+    /// How many of the alarms counted were late: part, count. Several are summed up.
+    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
+
     /// Which rows of the journal, known after one position and up to another, have changed figures:
     /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
     /// They never change, and need no snapshot.
@@ -52,6 +55,8 @@ extension FigureSource {
     func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? { nil }
 
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement? { nil }
+
+    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
 
     /// Of what has several values the parts do not add up to the total.
     func addsUp(over groups: [Dimension]) -> Bool { !groups.contains(.outcome) }

@@ -127,7 +127,8 @@ extension Database {
         if let days = source.days(of: spans, by: question.groups) {
             try assembly.takeDays(try await connection.execute([days])[0])
         }
-        let results = try await connection.execute(leftOut + counts + totals)
+        let late = source.late(of: spans, known: standing)
+        let results = try await connection.execute(leftOut + counts + totals + late)
         for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
         for result in results[leftOut.count...].prefix(counts.count) {
             try assembly.takeCounts(result, addsToTotal: !hasOwnTotal)
@@ -135,6 +136,7 @@ extension Database {
         for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
             try assembly.takeTotals(result)
         }
+        for result in results.suffix(late.count) { try assembly.takeLate(result) }
         guard let answer = assembly.answer else { return .tooManyCells }
         guard let threshold = question.suppressBelow else { return .answer(answer) }
         let suppressed = SmallNumberSuppression(below: threshold).applied(to: answer)

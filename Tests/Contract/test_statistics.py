@@ -182,6 +182,37 @@ def test_the_alarm_load_counts_what_rang_and_names_what_did_not(site: Site) -> N
     assert load["left_out"]["late"] == 0
 
 
+def test_late_alarms_are_counted_and_told_apart(site: Site) -> None:
+    alarm(site)
+    alarm(site, occurred_at=(datetime.now(timezone.utc) - timedelta(hours=5)).isoformat())
+    day = datetime.now(timezone.utc)
+    period = {
+        "from": (day - timedelta(days=2)).date().isoformat(),
+        "to": (day + timedelta(days=2)).date().isoformat(),
+    }
+
+    for metric in ("alarm-funnel", "detection-quality"):
+        answer = ask(site, metric, compare="previous_full_year", **period)
+        assert answer["total"]["known_part"]["unjudged"] == 2
+        assert answer["included"] == {"late": 1}
+        assert answer["comparisons"][0]["included"] == {"late": 0}
+        assert answer["left_out"]["late"] is None
+    for late, included in (("true", 1), ("false", 0)):
+        answer = ask(site, "alarm-funnel", late=late, **period)
+        assert answer["total"]["known_part"]["alarms"] == 1
+        assert answer["included"] == {"late": included}
+    assert ask(site, "incidents", **period)["included"] == {"late": None}
+    # One that was late is a small number.
+    hidden = ask(site, "alarm-funnel", suppress_below="3", **period)
+    assert hidden["included"] == {"late": "suppressed"}
+    table = site.client("statistician").get(
+        "/v1/statistics/alarm-funnel", params=period | {"format": "csv"}
+    )
+    rows = {r["row"]: r for r in csv.DictReader(io.StringIO(table.text, newline=""))}
+    assert (rows["included:late"]["included"], rows["included:late"]["left_out"]) == ("1", "")
+    assert rows["total"]["included"] == ""
+
+
 def fingerprint(zone: str) -> str:
     """The contract's fingerprint of a zone, by the system's time zone database."""
 
@@ -258,6 +289,31 @@ def test_small_numbers_are_hidden_with_what_would_tell_them(site: Site) -> None:
     assert [r["count"] for r in rows[:4]] == ["7", "suppressed", "suppressed", "13"]
     assert {r["row"]: r["left_out"] for r in rows}["left_out:operating_mode=training"] == "suppressed"
     assert ask(site, "incidents", **april)["suppress_below"] is None
+
+
+def test_small_numbers_by_outcome_are_no_parts_of_the_total(site: Site) -> None:
+    for day in range(1, 8):
+        incident(site, f"2026-04-{day:02}T12:00:00Z", outcomes=["proceedings"])
+    for day in range(8, 10):
+        incident(site, f"2026-04-{day:02}T12:00:00Z", outcomes=["proceedings", "arrest"])
+    april = {"from": "2026-04-01", "to": "2026-05-01", "group_by": "outcome"}
+
+    answer = ask(site, "incidents", suppress_below="4", **april)
+
+    # That each matter led to proceedings says nothing of how many of them led to arrests.
+    counts = {c["group"]["outcome"]: c["values"]["count"] for c in answer["cells"]}
+    assert counts == {"arrest": "suppressed", "proceedings": 9}
+    assert answer["total"] == {"values": {"count": 9}}
+    both = {"compare": "previous_same_period,previous_full_year"}
+    problem = refused(
+        site.client("statistician"),
+        "GET",
+        "/v1/statistics/incidents",
+        422,
+        "parameter.invalid",
+        params=april | both | {"suppress_below": "4"},
+    )
+    assert [error["parameter"] for error in problem["errors"]] == ["compare"]
 
 
 def test_as_of_an_earlier_instant_a_correction_is_not_known(site: Site) -> None:

@@ -8,6 +8,7 @@ public enum LeftOutReason: String, Hashable, Sendable, CaseIterable {
     case refused
     /// The alarm was neither confirmed nor dismissed.
     case unjudged
-    /// It reached the server too late to ring.
+    /// It reached the server too late to ring. Where it counts all the same, answers say how many of what
+    /// they count were late (`StatisticsAnswer.Part.late`).
     case late
 }

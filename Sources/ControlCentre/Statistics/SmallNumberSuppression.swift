@@ -9,7 +9,8 @@
 /// that is printed, that cells add up to their period's total, and which periods overlap. Of no
 /// hidden figure can that reader tell the number. To that end a period's smallest cell that is not
 /// small is hidden too, or its total if there is none: at most one more for each tally, where
-/// periods overlap for each tally and set of them.
+/// periods overlap for each tally and set of them. Cells by outcome do not add up, as matters may
+/// have several; what tells of those is another (`OutcomeFigures`).
 public struct SmallNumberSuppression: Sendable {
     /// Numbers below 2 would be 1, so hiding them would tell them; above 100 hardly any number
     /// would be told.
@@ -23,17 +24,21 @@ public struct SmallNumberSuppression: Sendable {
         self.threshold = Int64(threshold)
     }
 
-    /// The answer without what must be hidden; nil where a comparison overlaps the period itself.
+    /// The answer without what must be hidden; nil where a comparison overlaps the period itself, or
+    /// by outcome another comparison.
     ///
-    /// Only a period of more than a year does so. Each of its figures would tell something of the
-    /// other's, over as many years as it has.
+    /// Only a period of more than a year overlaps what it is compared with. Each of its figures would
+    /// tell something of the other's, over as many years as it has.
     public func applied(to answer: StatisticsAnswer) -> StatisticsAnswer? {
         let compared = answer.comparisons.map(\.part)
-        guard !compared.contains(where: { $0.overlaps(answer.period) }) else { return nil }
+        let isByOutcome = answer.question.groups.contains(.outcome)
+        let areTied = compared.count == 2 && compared[0].overlaps(compared[1])
+        guard !compared.contains(where: { $0.overlaps(answer.period) }), !isByOutcome || !areTied
+        else { return nil }
         var suppressed = answer
         suppressed.period = hide(in: [answer.period], of: answer.question)[0]
         var parts: [StatisticsAnswer.Part]
-        if compared.count == 2, compared[0].overlaps(compared[1]) {
+        if areTied {
             parts = hide(in: compared, of: answer.question)
         } else {
             parts = compared.map { hide(in: [$0], of: answer.question)[0] }
@@ -46,6 +51,13 @@ public struct SmallNumberSuppression: Sendable {
     private func hide(in parts: [StatisticsAnswer.Part], of question: StatisticsQuestion)
         -> [StatisticsAnswer.Part]
     {
+        if question.groups.contains(.outcome) {
+            return parts.map { part in
+                var figures = OutcomeFigures(of: part, question, threshold: threshold)
+                figures.hide()
+                return hide(figures.hiddenCells, withTotal: figures.isTotalHidden, of: part)
+            }
+        }
         var figures = TiedFigures(
             of: parts,
             // How many times are missing is no number of matters by itself.
@@ -54,12 +66,35 @@ public struct SmallNumberSuppression: Sendable {
             }, threshold: threshold)
         figures.hide()
         return parts.enumerated().map { ordinal, part in
-            var part = part
-            for cell in figures.hiddenCells(in: ordinal) { part.cells[cell].suppress() }
-            if figures.isTotalHidden[ordinal] { part.total.suppress() }
-            part.leftOut.suppress(below: threshold, withTotal: figures.isTotalHidden[ordinal])
-            return part
+            hide(
+                figures.hiddenCells(in: ordinal), withTotal: figures.isTotalHidden[ordinal],
+                of: part)
         }
+    }
+
+    private func hide(_ cells: [Int], withTotal: Bool, of part: StatisticsAnswer.Part)
+        -> StatisticsAnswer.Part
+    {
+        var part = part
+        for cell in cells { part.cells[cell].suppress() }
+        part.late = late(of: part, hiding: withTotal || !cells.isEmpty)
+        if withTotal { part.total.suppress() }
+        part.leftOut.suppress(below: threshold, withTotal: withTotal)
+        return part
+    }
+}
+
+extension SmallNumberSuppression {
+    /// How many alarms were late, unless that tells of a few: these, the others, or a hidden cell's.
+    ///
+    /// - Parameter part: with its total.
+    private func late(of part: StatisticsAnswer.Part, hiding hidesAny: Bool) -> LeftOutCount? {
+        guard case .number(let late) = part.late, late > 0 else { return part.late }
+        let verdicts: [FigureTally] = [.confirmed, .dismissed, .unjudged]
+        let alarms = verdicts.reduce(0) { $0 + part.total.tallies[$1].count }
+        let small = 1..<threshold
+        let tells = hidesAny || small.contains(late) || small.contains(alarms - late)
+        return tells ? .suppressed : part.late
     }
 }
 

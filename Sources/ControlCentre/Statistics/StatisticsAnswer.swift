@@ -134,15 +134,20 @@ public struct StatisticsAnswer: Sendable {
         public var hasOtherLength: Bool
         public var cells: [Cell]
         public var total: Cell
+        /// Of the alarms counted, those that reached the server too late to ring; nil: the metric
+        /// counts none.
+        public var late: LeftOutCount?
         public var leftOut: LeftOut
 
         public init(
-            spans: [Span], hasOtherLength: Bool, cells: [Cell], total: Cell, leftOut: LeftOut
+            spans: [Span], hasOtherLength: Bool, cells: [Cell], total: Cell,
+            late: LeftOutCount? = nil, leftOut: LeftOut
         ) {
             self.spans = spans
             self.hasOtherLength = hasOtherLength
             self.cells = cells
             self.total = total
+            self.late = late
             self.leftOut = leftOut
         }
     }
