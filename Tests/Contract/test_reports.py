@@ -8,9 +8,11 @@ import csv
 import hashlib
 import io
 import json
+import re
 import uuid
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -340,6 +342,200 @@ def test_a_report_that_continues_another_has_both_figures(site: Site) -> None:
     assert pairs(third) == [(None, 7, 2), ("criminal_offence", "not_recorded", 2)]
     page = get(site.client("auditor"), third, format="html").text
     assert "Fortschreibung von Drucksache 16/1" in page
+
+
+HIDING = {"metric": "incidents", "group_by": ["category"], "suppress_below": 3} | PERIOD
+
+
+def hiding(**members: Any) -> list[dict[str, Any]]:
+    """The questions of a report with a figure that hides small numbers."""
+    answer = {"kind": "figures", "figures": [HIDING | members]}
+    return [{"number": 1, "wording": "wie viele;", "answer": answer}]
+
+
+def test_a_report_hides_small_numbers_for_ever(site: Site) -> None:
+    for day in range(11, 18):
+        incident(site, f"2026-03-{day}T12:00:00Z")
+    for day in range(18, 20):
+        incident(site, f"2026-03-{day}T12:00:00Z", category="hazard_prevention")
+    report = freeze(site, questions=hiding(group_by=["month", "category"]))
+    statistician = site.client("statistician")
+
+    [figure] = get(statistician, report).json()["content"]["questions"][0]["answer"]["figures"]
+
+    assert figure["question"]["parameters"]["suppress_below"] == "3"
+    assert figure["answer"]["suppress_below"] == 3
+    march = {
+        cell["group"]["category"]: cell["values"]["count"]
+        for cell in figure["answer"]["cells"]
+        if cell["group"]["month"] == "2026-03"
+    }
+    assert march == {
+        "criminal_offence": "suppressed",
+        "administrative_offence": "partial",
+        "hazard_prevention": "suppressed",
+    }
+    page = get(statistician, report, format="html").text
+    assert '<td class="s">unterdrückt</td>' in page
+    assert "„Unterdrückt“ sind Zahlen unter 3, Null ausgenommen" in page
+    path = f"/v1/reports/{report['id']}/recheck"
+    again = call(statistician, "POST", path, 200)
+    assert again["same_position"]["identical"] and again["now"]["identical"]
+    incident(site, "2026-03-20T12:00:00Z", category="hazard_prevention")
+    now = call(statistician, "POST", path, 200)
+    assert now["same_position"]["identical"]
+    told = [d for d in now["now"]["differences"] if (d["row"], d["measure"]) == ("cell", "count")]
+    assert {d["before"] for d in told} == {"suppressed"}
+
+
+@pytest.mark.parametrize(
+    ("questions", "pointer", "says"),
+    [
+        (hiding(suppress_below=2), "suppress_below", "from 3 to 100"),
+        (
+            hiding(**{"from": "2024-01-01", "compare": ["previous_same_period"]}),
+            "compare",
+            "must not overlap the period",
+        ),
+        (
+            hiding(
+                group_by=["outcome"], compare=["previous_same_period", "previous_full_year"]
+            ),
+            "compare",
+            "by outcome each other",
+        ),
+    ],
+)
+def test_a_report_hides_no_small_numbers_that_would_be_told(
+    site: Site, questions: list[dict[str, Any]], pointer: str, says: str
+) -> None:
+    problem = refused(
+        site.client("statistician"),
+        "POST",
+        "/v1/reports",
+        422,
+        "body.invalid",
+        json=DRAFT | {"questions": questions},
+    )
+
+    [error] = problem["errors"]
+    assert error["pointer"] == f"/questions/0/answer/figures/0/{pointer}"
+    assert says in error["detail"]
+
+
+def test_small_numbers_stand_beside_those_of_no_period_that_tells_of_them(site: Site) -> None:
+    earlier = {"from": "2025-03-10", "to": "2025-05-01"}
+    open, hidden, before = (
+        freeze(site, questions=hiding(suppress_below=None)),
+        freeze(site, questions=hiding()),
+        freeze(site, questions=hiding(**earlier)),
+    )
+
+    def pairs(report: dict[str, Any]) -> int:
+        content = get(site.client("auditor"), report).json()["content"]
+        return len(content["continues"]["figures"])
+
+    # Three categories and the total; what hides nothing asks something else.
+    assert pairs(freeze(site, questions=hiding(), continues={"report": before["id"]})) == 4
+    assert pairs(freeze(site, questions=hiding(), continues={"report": open["id"]})) == 0
+    problem = refused(
+        site.client("statistician"),
+        "POST",
+        "/v1/reports",
+        422,
+        "body.invalid",
+        json=DRAFT | {"questions": hiding(), "continues": {"report": hidden["id"]}},
+    )
+    assert [error["pointer"] for error in problem["errors"]] == ["/continues/report"]
+
+
+def test_late_alarms_are_told_beside_what_is_left_out(site: Site) -> None:
+    now = datetime.now(timezone.utc)
+    detection = {
+        "id": str(uuid.uuid4()),
+        "camera": site.camera,
+        "pattern": "hitting",
+        "confidence": 0.95,
+        "occurred_at": (now - timedelta(hours=5)).isoformat(),
+    }
+    call(site.client("node"), "POST", "/v1/detections", 201, json=detection)
+    days = {
+        "from": (now - timedelta(days=2)).date().isoformat(),
+        "to": (now + timedelta(days=1)).date().isoformat(),
+    }
+    figure = {"metric": "alarm-funnel"} | days
+    questions = [
+        {"number": 1, "wording": "wie viele;", "answer": {"kind": "figures", "figures": [figure]}}
+    ]
+
+    report = freeze(site, questions=questions)
+
+    page = get(site.client("auditor"), report, format="html").text
+    assert re.search(r"<li>Mitgezählt, [^<]*: verspätet eingegangen 1\.</li>", page)
+    rows = list(csv.DictReader(io.StringIO(get(site.client("auditor"), report, format="csv").text)))
+    assert [(r["group"], r["value"]) for r in rows if r["row"] == "included"] == [("late", "1")]
+
+
+def test_automatic_recognition_is_not_recorded_before_the_first_and_counted_after(
+    site: Site, administrator: httpx.Client
+) -> None:
+    call(
+        administrator,
+        "PATCH",
+        f"/v1/sites/{site.id}",
+        200,
+        json={"retention_hours": 8_760},
+        headers={"If-Match": "*"},
+    )
+    today = datetime.now(ZoneInfo("Europe/Berlin"))
+
+    def month(back: int) -> datetime:
+        """The tenth of a month, at noon."""
+        months = today.year * 12 + today.month - 1 - back
+        return today.replace(year=months // 12, month=months % 12 + 1, day=10, hour=12)
+
+    for occurred_at in (month(4), month(2)):
+        detection = {
+            "id": str(uuid.uuid4()),
+            "camera": site.camera,
+            "pattern": "hitting",
+            "confidence": 0.95,
+            "occurred_at": occurred_at.isoformat(),
+        }
+        alarm = call(site.client("node"), "POST", "/v1/detections", 201, json=detection)["alarm"]
+        matter = {"incident": {"category": "criminal_offence"}}
+        call(site.client("observer"), "POST", f"/v1/alarms/{alarm}/confirm", 200, json=matter)
+    figure = {
+        "metric": "incidents",
+        "from": "2018-12-01",
+        "to": month(-1).replace(day=1).date().isoformat(),
+        "group_by": ["month"],
+        "filters": {"source": ["automatic"]},
+    }
+    answer = {"kind": "figures", "figures": [figure]}
+    wording = "wie viele polizeilich relevante Vorgänge automatisch erkannt werden konnten;"
+
+    report = freeze(site, questions=[{"number": 2, "wording": wording, "answer": answer}])
+
+    content = get(site.client("auditor"), report).json()["content"]
+    cells = content["questions"][0]["answer"]["figures"][0]["answer"]["cells"]
+    counts = [(cell["group"]["month"], cell["values"]["count"]) for cell in cells]
+    assert counts[0] == ("2018-12", "not_recorded")
+    assert {count for _, count in counts[:-5]} == {"not_recorded"}
+    assert counts[-6][0] == f"{month(5):%Y-%m}"
+    assert [count for _, count in counts[-5:]] == ["partial", 0, 1, 0, "partial"]
+    assert cells[-5]["known_part"] == {"count": 1}
+    page = get(site.client("auditor"), report, format="html").text
+    rows = re.findall(r'<th scope="row">([^<]*)</th><td class="[ns]">([^<]*)</td>', page)
+    assert rows[0][0].startswith("Dezember 2018 bis ") and rows[0][1] == "nicht erfasst"
+    assert [text for _, text in rows[1:6]] == [
+        "teilweise erfasst (bekannt: 1)",
+        "0",
+        "1",
+        "0",
+        "teilweise erfasst",
+    ]
+    assert "automatische Erkennung erfasst seit 10. " in page
 
 
 def test_a_page_loads_nothing_and_escapes_what_persons_wrote(site: Site) -> None:

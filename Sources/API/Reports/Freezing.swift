@@ -84,6 +84,13 @@ extension Database {
         var cellCount = 0
         for (outcome, (question, place, _)) in zip(snapshot.outcomes, draft.figures) {
             if case .unknownSite = outcome { throw Problem.unknown("site") }
+            if case .comparisonOverlapsPeriod = outcome {
+                throw Problem.invalidBody([
+                    MemberError(
+                        pointer: "/questions/\(question)/answer/figures/\(place)/compare",
+                        code: "out-of-range", detail: PeriodComparison.overlapDetail)
+                ])
+            }
             if case .answer(let answer) = outcome {
                 answers.append(answer)
                 cellCount += answer.period.cells.count

@@ -37,9 +37,18 @@ extension Recheck {
                 compare(old.name, .cell, group, [:], cell.all)
             }
             compare(old.name, .total, [], old.total.all, new.total.all)
-            compare(old.name, .leftOut, [], old.leftOutValues, new.leftOutValues)
+            if !old.included.isEmpty {
+                compare(old.name, .included, [], values(old.included), values(new.included))
+            }
+            compare(old.name, .leftOut, [], values(old.leftOut), values(new.leftOut))
         }
         return differences
+    }
+
+    private static func values(_ counts: [(name: String, count: ReportContent.Value)])
+        -> [String: ReportContent.Value]
+    {
+        Dictionary(counts.map { ($0.name, $0.count) }) { value, _ in value }
     }
 
     private static func version(of figure: ReportContent.Figure) -> ReportContent.Value {
@@ -54,12 +63,6 @@ extension ReportContent.Cell {
     }
 }
 
-extension ReportContent.Part {
-    fileprivate var leftOutValues: [String: ReportContent.Value] {
-        Dictionary(leftOut.map { ($0.name, $0.count) }) { value, _ in value }
-    }
-}
-
 extension Recheck.Difference {
     /// Which of a figure's changes are this difference's.
     func own(_ changes: [ChangeBehind], of figure: ReportContent.Figure) -> [ChangeBehind] {
@@ -68,7 +71,7 @@ extension Recheck.Difference {
             guard change.part == part else { return false }
             return switch row {
             case .cell: change.keys == group.map(\.key)
-            case .total: change.keys != nil
+            case .total, .included: change.keys != nil
             case .leftOut: change.keys == nil
             case .definition: false
             }

@@ -39,7 +39,7 @@ public struct Recheck: Sendable {
         public fileprivate(set) var changes: [ChangeBehind] = []
 
         public enum Row: String, Sendable {
-            case cell, total
+            case cell, total, included
             case leftOut = "left_out"
             /// The metric's definition has another version.
             case definition
@@ -87,7 +87,8 @@ extension Database {
             samePosition: Recheck.Comparison(
                 position: content.position,
                 isIdentical: zip(content.figurePlaces, then).allSatisfy {
-                    $0.figure.answer.figures == $1.answer.figures
+                    $0.figure.answer.figures(asIn: $0.figure.answer)
+                        == $1.answer.figures(asIn: $0.figure.answer)
                 },
                 differences: zip(content.figurePlaces, then).flatMap {
                     Recheck.differences($0.figure, $1, $0.question, $0.number)
@@ -162,19 +163,24 @@ extension Problem {
 extension JSON {
     /// In its canonical form, without what tells by which rules of the zones it was made, and without
     /// the sentence that words it: these may change, the figures may not.
-    fileprivate var figures: [UInt8] { onlyFigures.serialized(sortedKeys: true) }
+    ///
+    /// - Parameter frozen: what it does not tell, as it is from before that was told, does not count.
+    fileprivate func figures(asIn frozen: JSON) -> [UInt8] {
+        var others: Set = ["tzdata_version", "time_zone_sha256", "sentence"]
+        if frozen["included"] == nil { others.insert("included") }
+        return without(others).serialized(sortedKeys: true)
+    }
 
-    private var onlyFigures: JSON {
+    private func without(_ names: Set<String>) -> JSON {
         switch self {
         case .object(let object):
-            let others: Set = ["tzdata_version", "time_zone_sha256", "sentence"]
-            return .object(
+            .object(
                 JSONObject(
-                    object.members.filter { !others.contains($0.name) }.map {
-                        JSONObject.Member(name: $0.name, value: $0.value.onlyFigures)
+                    object.members.filter { !names.contains($0.name) }.map {
+                        JSONObject.Member(name: $0.name, value: $0.value.without(names))
                     }))
-        case .array(let items): return .array(items.map(\.onlyFigures))
-        default: return self
+        case .array(let items): .array(items.map { $0.without(names) })
+        default: self
         }
     }
 }

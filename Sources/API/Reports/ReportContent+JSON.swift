@@ -119,6 +119,7 @@ extension ReportContent.Part {
                 item, keys: groups.map { group[$0]?.asString })
         }
         total = try ReportContent.Cell(json.member("total"), keys: groups.map { _ in nil })
+        included = json["included"].map { Self.counts(in: $0, under: "") } ?? []
         leftOut = Self.counts(in: try json.member("left_out"), under: "")
     }
 

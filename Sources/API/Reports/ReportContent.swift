@@ -48,6 +48,8 @@ struct ReportContent: Sendable {
         var spans: [Span]
         var cells: [Cell]
         var total: Cell
+        /// What is counted though it is of another kind: `late`. Empty in reports from before it was told.
+        var included: [(name: String, count: Value)]
         /// By names such as `operating_modes.training`.
         var leftOut: [(name: String, count: Value)]
     }

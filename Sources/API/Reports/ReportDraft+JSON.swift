@@ -130,6 +130,9 @@ extension ReportFigure {
                 name, count: 1...3, expected: "a name without comma", Self.part)
             if let parts { parameters.append((name, parts.joined(separator: ","))) }
         }
+        let threshold = reader.nullableInteger(
+            "suppress_below", in: SmallNumberSuppression.thresholds)
+        if let threshold { parameters.append(("suppress_below", "\(threshold)")) }
         let filters = metric.map { MetricDefinition.current(of: $0).filters } ?? []
         _ = reader.nullableObject("filters") { reader in
             for filter in filters where filter != .site {

@@ -27,6 +27,15 @@ extension ReportContent.Predecessor {
                 let (_, before) = candidates.first(where: { $0.0 == question }) ?? candidates.first,
                 let old = before.parts.first, let new = figure.parts.first
             else { continue }
+            if figure.hidesSmallNumbers, figure.parts.contains(where: { $0.overlaps(old) }) {
+                throw .invalidBody([
+                    MemberError(
+                        pointer: "/continues/report", code: "out-of-range",
+                        detail: "must have no figures of a period that overlaps one of figure "
+                            + "\(place) of question \(question), which hides small numbers: each "
+                            + "would tell of the other")
+                ])
+            }
             let period = old.spans.first.map { ($0.localFrom, $0.localTo) }
             var rows: [(keys: [String?], old: ReportContent.Cell?, new: ReportContent.Cell?)] = []
             if !figure.isByCalendar {
@@ -116,9 +125,21 @@ extension ReportContent.Figure {
         return metric == other.metric && rest(self) == rest(other)
     }
 
+    fileprivate var hidesSmallNumbers: Bool { parameters.contains { $0.name == "suppress_below" } }
+
     /// Whether it is parted by stretches of the calendar, which are other ones in another period.
     var isByCalendar: Bool {
         groups.contains { Dimension(rawValue: $0)?.isCalendar ?? false }
+    }
+}
+
+extension ReportContent.Part {
+    fileprivate func overlaps(_ other: ReportContent.Part) -> Bool {
+        spans.contains { span in
+            other.spans.contains {
+                $0.site == span.site && $0.localFrom < span.localTo && span.localFrom < $0.localTo
+            }
+        }
     }
 }
 

@@ -47,6 +47,9 @@ extension CSVDialect {
                     places + [row, group, measure, text(cell.values[measure] ?? .none)])
             }
         }
+        for (name, count) in part.included {
+            lines += line(places + ["included", name, "", text(count)])
+        }
         for (name, count) in part.leftOut {
             lines += line(places + ["left_out", name, "", text(count)])
         }

@@ -12,6 +12,8 @@ struct FigureRows {
         fileprivate var state: String? {
             let values = cells.flatMap { $0.map { Array($0.values.values) } ?? [.none] }
             guard case .state(let state) = values.first, values.allSatisfy({ $0 == .state(state) }),
+                // Each hides a number of its own.
+                state != RecordingState.suppressed.rawValue,
                 cells.allSatisfy({ $0?.knownPart.isEmpty ?? true })
             else { return nil }
             return state

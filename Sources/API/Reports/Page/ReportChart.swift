@@ -156,6 +156,7 @@ struct ReportChart {
             case .fraction(let number): German.number(number, decimals: 1)
             case .state(RecordingState.partial.rawValue): "t. e."
             case .state(RecordingState.notRecorded.rawValue): "n. e."
+            case .state(RecordingState.suppressed.rawValue): "u."
             case .state(let state): state
             case .none: ""
             }
@@ -183,6 +184,9 @@ struct ReportChart {
         }
         if states.contains(.state(RecordingState.partial.rawValue)) {
             parts.append("t. e., gestrichelt: teilweise erfasst, soweit bekannt")
+        }
+        if states.contains(.state(RecordingState.suppressed.rawValue)) {
+            parts.append("u.: unterdrückt")
         }
         writer.text(([title] + parts).joined(separator: "; ") + ".")
     }

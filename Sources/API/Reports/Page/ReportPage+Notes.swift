@@ -7,9 +7,18 @@ extension ReportPage {
             for part in figure.parts where part.hasOtherLength {
                 writer.element("li", lengths(figure.parts[0], part))
             }
+            for part in figure.parts where !part.included.isEmpty {
+                writer.element("li", "Mitgezählt, \(part.period): \(words(for: part.included)).")
+            }
             for part in figure.parts where !part.leftOut.isEmpty {
                 writer.element(
-                    "li", "Nicht enthalten, \(part.period): \(leftOut(of: part)).")
+                    "li", "Nicht enthalten, \(part.period): \(words(for: part.leftOut)).")
+            }
+            if let threshold = figure.parameters.first(where: { $0.name == "suppress_below" }) {
+                writer.element(
+                    "li",
+                    "„Unterdrückt“ sind Zahlen unter \(threshold.value), Null ausgenommen, und so "
+                        + "viele weitere, dass sich keine von ihnen errechnen lässt.")
             }
             for note in recordingNotes(of: figure) { writer.element("li", note) }
             if figure.groups.contains(Dimension.outcome.rawValue) {
@@ -31,13 +40,13 @@ extension ReportPage {
             + "\(German.number(others)) Tagen (\(word))."
     }
 
-    private func leftOut(of part: ReportContent.Part) -> String {
-        part.leftOut.map { name, count in
-            "\(Self.leftOutWord(name)) \(count.german(of: name) ?? "–")"
+    private func words(for counts: [(name: String, count: ReportContent.Value)]) -> String {
+        counts.map { name, count in
+            "\(Self.word(forCount: name)) \(count.german(of: name) ?? "–")"
         }.joined(separator: ", ")
     }
 
-    private static func leftOutWord(_ name: String) -> String {
+    private static func word(forCount name: String) -> String {
         let last = name.split(separator: ".").last.map(String.init) ?? name
         if let mode = OperatingMode(rawValue: last) { return mode.german }
         return switch last {
@@ -54,7 +63,9 @@ extension ReportPage {
     private func recordingNotes(of figure: ReportContent.Figure) -> [String] {
         let states = figure.parts.flatMap { $0.cells + [$0.total] }
             .flatMap(\.values.values).filter { value in
-                if case .state = value { return true }
+                if case .state(let state) = value {
+                    return state != RecordingState.suppressed.rawValue
+                }
                 return false
             }
         guard !states.isEmpty else { return [] }
