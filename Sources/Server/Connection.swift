@@ -327,16 +327,19 @@ final class Connection: Watcher {
         beginClosing(on: loop)
     }
 
-    /// The client's `X-Request-ID` where it is a short printable token, else one of ours.
+    /// The client's `X-Request-ID` where it is a UUID or another long number in hexadecimal digits,
+    /// else one of ours. The journal keeps it for ever, so it may have no room for a name.
     private func requestID(of head: RequestHead?) -> String {
         if let given = head?.fields.first(named: "x-request-id"),
-            (1...128).contains(given.utf8.count),
-            given.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f })
+            (16...64).contains(given.utf8.count),
+            given.utf8.allSatisfy({ Self.requestIDBytes.contains($0) })
         {
             return given
         }
         return server.makeRequestID()
     }
+
+    private static let requestIDBytes = Set("0123456789abcdefABCDEF-".utf8)
 
     // MARK: Answering
 

@@ -669,15 +669,15 @@ def test_a_thousand_idle_connections_cost_little(impatient: Server) -> None:
 
 def test_pipelined_requests_are_answered_in_their_order(plain: tuple[str, int]) -> None:
     requests = b"".join(
-        b"GET /%s HTTP/1.1\r\nHost: x\r\nX-Request-ID: r%d\r\n\r\n"
+        b"GET /%s HTTP/1.1\r\nHost: x\r\nX-Request-ID: %016x\r\n\r\n"
         % (b"readyz" if number % 2 else b"livez", number)
         for number in range(50)
     )
-    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: r50\r\nConnection: close\r\n\r\n"
+    last = b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Request-ID: %016x\r\nConnection: close\r\n\r\n" % 50
 
     answers = said_until_closed(plain, requests + last)
 
-    assert [answer.fields["x-request-id"] for answer in answers] == [f"r{n}" for n in range(51)]
+    assert [answer.fields["x-request-id"] for answer in answers] == [f"{n:016x}" for n in range(51)]
     assert {answer.status for answer in answers} == {200}
 
 

@@ -1,7 +1,30 @@
 import Testing
 
 @Suite struct `Connections in HTTP 1` {
-    @Test func `stay open from request to request, and carry date and request id`() async throws {
+    @Test(
+        arguments: [
+            "Mueller-Anna-1985", "0123456789abcde", "0123456789abcdef_", "",
+            String(repeating: "0", count: 65),
+        ])
+    func `take no request id that has room for a name`(given: String) async throws {
+        let reply = try await TestServer.run { server in
+            try await server.client { port in
+                let client = try RawClient(port: port)
+                try client.send(
+                    "GET /hello HTTP/1.1\r\nhost: test\r\nx-request-id: \(given)\r\n\r\n")
+                return try client.receiveReply()
+            }
+        }
+
+        #expect(reply.status == 200)
+        #expect(!reply.fields.contains("x-request-id: \(given)"))
+        #expect(reply.fields.contains { $0.hasPrefix("x-request-id: ") })
+    }
+
+    @Test(arguments: ["0123456789abcdef", "01A2B3C4-9000-7000-8000-00000000000f"])
+    func `stay open from request to request, and carry date and request id`(id: String)
+        async throws
+    {
         let replies = try await TestServer.run { server in
             try await server.client { port in
                 let client = try RawClient(port: port)
@@ -9,7 +32,7 @@ import Testing
                     try client.get("/hello"),
                     try {
                         try client.send(
-                            "POST /echo HTTP/1.1\r\nhost: test\r\nx-request-id: mine\r\n"
+                            "POST /echo HTTP/1.1\r\nhost: test\r\nx-request-id: \(id)\r\n"
                                 + "content-length: 4\r\n\r\nbody")
                         return try client.receiveReply()
                     }(),
@@ -20,7 +43,7 @@ import Testing
 
         #expect(replies.map(\.status) == [200, 200, 404])
         #expect(replies.map(\.body) == ["hello", "body", ""])
-        #expect(replies[1].fields.contains("x-request-id: mine"))
+        #expect(replies[1].fields.contains("x-request-id: \(id)"))
         #expect(replies.allSatisfy { $0.fields.contains { $0.hasPrefix("date: ") } })
     }
 
