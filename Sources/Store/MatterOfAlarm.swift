@@ -40,7 +40,8 @@ extension Database {
                             switch written {
                             case .write(let statements):
                                 isWritten = true
-                                return decision.statements + statements
+                                // The last one reads the alarm, which is another with its matter.
+                                return decision.statements.dropLast() + statements
                                     + [Self.alarms([step.alarm], only: site)]
                             case .refused(let reason):
                                 obstacle = reason
