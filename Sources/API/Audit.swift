@@ -24,6 +24,11 @@ extension API {
             filter.from = query.time("from")
             filter.to = query.time("to")
             try query.finish()
+            if let subject = filter.subject {
+                try await api.database.logReading(
+                    of: subject, only: filter.site, by: call.author(), reason: call.accessReason(),
+                    at: call.receivedAt)
+            }
             let page = try await api.database.audit(filter, before: before, limit: limit)
             return .list(
                 page.documents, next: page.next.map { Cursor.encode($0) }, for: call.request)

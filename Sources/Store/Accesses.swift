@@ -16,6 +16,9 @@ public enum AccessAction: String, Sendable, CaseIterable {
     /// Of a frozen report's figures; of the list of reports and of a key the subject is the site.
     case reportRead = "report.read"
 
+    /// Of all that happened to one thing.
+    case journalRead = "journal.read"
+
     /// Where what is read is kept; nil: it is no single thing.
     fileprivate var table: String? {
         switch self {
@@ -24,7 +27,7 @@ public enum AccessAction: String, Sendable, CaseIterable {
         case .interventionRead: "interventions"
         case .holdRead: "evidence_holds"
         case .liveAddressRead: "cameras"
-        case .handoverRead, .statisticsRead, .reportRead: nil
+        case .handoverRead, .statisticsRead, .reportRead, .journalRead: nil
         }
     }
 }

@@ -22,13 +22,24 @@ extension Database {
         async throws(StoreError) -> JournalPage
     {
         var query = Query()
-        let rows = filter.conditions(&query)
+        query.filter("j.site", filter.site.map { .text($0) })
+        query.filter("j.event", filter.event.map { .text($0) })
+        query.filter("j.subject", filter.subject.map { .text($0) })
+        query.filter("j.actor", filter.actor.map { .uuid($0) })
+        query.filter("j.role", anyOf: filter.roles)
+        var ordinals = ["j.change = p.change"] + (query.condition.map { [$0] } ?? [])
         var positions: [String] = []
-        if !rows.isEmpty {
+        if let request = filter.requestID {
+            query.filter("j.request_id", .text(request))
+            // Written so that no index serves it: a change's rows are read by their order.
+            ordinals.append("j.request_id IS NOT DISTINCT FROM \(query.bind(.text(request)))")
+        }
+        if let rows = query.condition {
             // Found by an index of what is asked for, or by the age where there is much of it.
-            positions.append(
-                "p.change IN (SELECT j.change FROM journal j WHERE \(rows.joined(separator: " AND ")))"
-            )
+            let found =
+                filter.requestID == nil
+                ? "SELECT j.change FROM journal j WHERE \(rows)" : Self.changes(where: rows)
+            positions.append("p.change IN (\(found))")
         }
         // Positions and their times have the same order. A bound that lies before or after all of
         // them is found at once, where a comparison of times would read them all.
@@ -48,7 +59,6 @@ extension Database {
                     ORDER BY l.recorded_at DESC LIMIT 1)
                 """)
         }
-        var ordinals = rows
         if let before {
             let position = query.bind(.int64(before.position))
             positions.append("p.position <= \(position)")
@@ -66,7 +76,7 @@ extension Database {
                     'document', \(JournalPage.document))::text
                 FROM positions p CROSS JOIN LATERAL (
                     SELECT * FROM journal j
-                    WHERE \((["j.change = p.change"] + ordinals).joined(separator: " AND "))
+                    WHERE \(ordinals.joined(separator: " AND "))
                     ORDER BY j.ordinal DESC LIMIT \(limit + 1)) j
                 WHERE \((["true"] + positions).joined(separator: " AND "))
                 ORDER BY p.position DESC, j.ordinal DESC LIMIT \(limit + 1)
@@ -80,21 +90,45 @@ extension Database {
     }
 }
 
-extension AuditFilter {
-    /// What it demands of a row `j` of the journal.
-    fileprivate func conditions(_ query: inout Query) -> [String] {
-        var conditions: [String] = []
-        if let site { conditions.append("j.site = \(query.bind(.text(site)))") }
-        if let event { conditions.append("j.event = \(query.bind(.text(event)))") }
-        if let subject { conditions.append("j.subject = \(query.bind(.text(subject)))") }
-        if let actor { conditions.append("j.actor = \(query.bind(.uuid(actor)))") }
-        if let roles {
-            let names = roles.map { "'\($0.rawValue)'" }
-            conditions.append(
-                names.count == 1
-                    ? "j.role = \(names[0])" : "j.role IN (\(names.joined(separator: ", ")))")
+extension Database {
+    /// SQL of the changes of a request, each once: it makes few, of which one, an import, may have
+    /// hundreds of thousands of rows. The index is asked for the change before the last one found.
+    private static func changes(where rows: String) -> String {
+        func last(_ condition: String) -> String {
+            "SELECT j.change FROM journal j WHERE \(condition) ORDER BY j.change DESC LIMIT 1"
         }
-        if let requestID { conditions.append("j.request_id = \(query.bind(.text(requestID)))") }
-        return conditions
+        return """
+            WITH RECURSIVE found (change) AS (
+                (\(last(rows)))
+                UNION ALL
+                SELECT l.change FROM found f
+                CROSS JOIN LATERAL (\(last("\(rows) AND j.change < f.change"))) l
+            )
+            SELECT f.change FROM found f
+            """
+    }
+
+    /// Records that somebody is about to read in the journal all that happened to one thing, with the
+    /// reason given. What belongs to no site, or is not there, has no log to be recorded in.
+    public func logReading(
+        of subject: String, only site: SiteID?, by reader: Author, reason: String?,
+        at instant: Timestamp
+    ) async throws(StoreError) {
+        let log = Statement(
+            """
+            INSERT INTO accesses
+                (site, id, accessed_at, action, subject, actor, role, reason, request_id)
+            SELECT j.site, $3, $4, $5, j.subject, $6, $7, $8, $9 FROM journal j
+            WHERE j.subject = $1 AND j.site IS NOT NULL AND ($2::text IS NULL OR j.site = $2)
+            LIMIT 1
+            """,
+            .text(subject), .text(site?.description), .uuid(PostgreSQLUUID(.v7(at: instant))),
+            .time(instant), .text(AccessAction.journalRead.rawValue), .uuid(reader.token),
+            .text(reader.role.rawValue), .text(reason), .text(reader.requestID))
+        do throws(PostgreSQLError) {
+            _ = try await transact([log])
+        } catch {
+            throw StoreError(error)
+        }
     }
 }

@@ -49,7 +49,10 @@ struct Query {
     mutating func filter(_ condition: String) { conditions.append(condition) }
 
     /// `WHERE …`, or nothing.
-    var whereClause: String {
-        conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+    var whereClause: String { condition.map { "WHERE \($0)" } ?? "" }
+
+    /// All that is demanded; nil: nothing.
+    var condition: String? {
+        conditions.isEmpty ? nil : conditions.joined(separator: " AND ")
     }
 }

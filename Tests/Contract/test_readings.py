@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx
@@ -69,8 +70,9 @@ class Scene:
         return f"/v1/cameras/{self.site.camera}"
 
     def logged(self, path: str) -> list[dict[str, Any]]:
-        """The readings of what is at the path, newest first."""
-        return pages(self.auditor, "/v1/access-log", subject=path.split("/")[3])
+        """The readings of what is at the path, newest first, without those that `journaled` makes."""
+        readings = pages(self.auditor, "/v1/access-log", subject=path.split("/")[3])
+        return [reading for reading in readings if reading["action"] != "journal.read"]
 
     def journaled(self, path: str) -> int:
         return len(pages(self.auditor, "/v1/audit", subject=path.split("/")[3]))
@@ -236,6 +238,29 @@ def test_each_text_of_a_history_is_erased_by_the_id_that_stands_with_it(
         assert call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"] == 1
         changed = call(observer, "GET", f"{path}/history", 200)["items"][1]
         assert (changed["note"], changed["incident"]["note"]) == left
+
+
+def test_who_reads_all_that_happened_to_one_thing_is_logged(site: Site) -> None:
+    alarm = Scene(site).alarm().split("/")[3]
+    auditor = site.client("auditor")
+
+    call(auditor, "GET", "/v1/audit", 200)
+    call(auditor, "GET", "/v1/audit", 200, params={"subject": str(uuid.uuid4())})
+    request = uuid.uuid4().hex
+    read = call(
+        auditor,
+        "GET",
+        "/v1/audit",
+        200,
+        params={"subject": alarm, "event": "alarm.raised"},
+        headers=REASON | {"X-Request-ID": request},
+    )
+
+    assert [entry["subject"] for entry in read["items"]] == [alarm]
+    [logged] = pages(auditor, "/v1/access-log")
+    assert (logged["action"], logged["subject"]) == ("journal.read", alarm)
+    assert (logged["actor"]["role"], logged["reason"]) == ("auditor", "Rückfrage")
+    assert logged["request_id"] == request
 
 
 def test_a_shift_has_a_position_of_its_site_or_none(site: Site) -> None:

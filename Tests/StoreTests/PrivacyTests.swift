@@ -430,6 +430,15 @@ import Testing
             #expect(try await count { $0.event = "alarm.raised" } == 1)
             #expect(try await count { $0.subject = scene.alarm.description } == 2)
             #expect(try await count { $0.requestID = "request-17" } == 1)
+            #expect(try await count { $0.requestID = "request-18" } == 0)
+            // A request may make several changes, as steps that join alarms to matters do.
+            for _ in 0..<3 { try await comment("Bemerkung", scene) }
+            #expect(try await count { $0.requestID = "request-17" } == 4)
+            #expect(
+                try await count {
+                    $0.requestID = "request-17"
+                    $0.event = "alarm.raised"
+                } == 0)
             #expect(try await count { $0.roles = [.auditor] } == 0)
             #expect(try await count { $0.to = now - .seconds(3_600) } == 0)
         }
