@@ -26,6 +26,18 @@ NODES = 3
 #: Who watches which areas.
 POSITIONS = {"Mitte": (0, 1, 2), "Nord": (3, 4), "Ost": (5, 6)}
 PATTERNS = ["hitting", "kicking", "pushing", "aggressive_posture"]
+#: What the journal calls each step.
+STEPS = {
+    "acknowledge": "acknowledged",
+    "release": "released",
+    "assign": "assigned",
+    "take-over": "taken-over",
+    "confirm": "confirmed",
+    "dismiss": "dismissed",
+    "comment": "commented",
+    "close": "closed",
+    "reopen": "reopened",
+}
 #: Of the detections whose confidence is below the rules' least.
 WEAK = 0.3
 STRONG = 0.8
@@ -53,6 +65,8 @@ class Tally:
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     #: All verdicts ever given, by alarm, oldest first.
     verdicts: dict[str, list[str]] = field(default_factory=dict)
+    #: What was done to each alarm that somebody handled, oldest first, with what was written about it.
+    told: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
     #: How often Clara was shown a single alarm, incident or intervention, or the site's handover.
     accesses: Counter[str] = field(default_factory=Counter)
 
@@ -120,6 +134,8 @@ class Night:
         self.tally = Tally()
         self.start()
         self.tokens: dict[str, tuple[str, str]] = {}
+        #: What everybody is called, by token; None once that is erased.
+        self.names: dict[str, str | None] = {}
         self.clients: dict[str, httpx.Client] = {}
         self.administrator_token = self.server.create_token("administrator")
         self.areas: list[str] = []
@@ -154,6 +170,7 @@ class Night:
             new["node"] = node
         made = create(self.client("administrator"), "/v1/tokens", new)
         self.tokens[who] = (made["id"], made["token"])
+        self.names[made["id"]] = who
         self.tally.count("token.created")
 
     def do(self, who: str, method: str, path: str, body: Any = None, status: int = 200) -> Any:
@@ -232,6 +249,8 @@ class Night:
         for who in ("Anna", "Bernd", "Clara", "Deniz"):
             self.hire(who, "observer")
         self.hire("Erika", "shift_supervisor")
+        self.hire("Frida", "shift_supervisor")
+        self.hire("Ingrid", "administrator")
         self.hire("Felix", "auditor")
         self.hire("recorder", "observer")
         self.free = [(camera, p) for camera in range(len(self.cameras)) for p in PATTERNS]
@@ -403,23 +422,12 @@ class Night:
     def step(self, who: str, alarm: str, name: str, body: Any = None, **members: Any) -> Any:
         """Takes a step, and counts what it changes."""
         answer = self.do(who, "POST", f"/v1/alarms/{alarm}/{name}", body)
-        self.stepped(alarm, name, **members)
+        written = body or {}
+        self.stepped(alarm, name, written.get("text", written.get("note")), **members)
         return answer
 
-    def stepped(self, alarm: str, name: str, **members: Any) -> None:
-        event = {
-            "acknowledge": "acknowledged",
-            "release": "released",
-            "assign": "assigned",
-            "take-over": "taken-over",
-            "confirm": "confirmed",
-            "dismiss": "dismissed",
-            "comment": "commented",
-            "close": "closed",
-            "reopen": "reopened",
-            "shelve": "shelved",
-            "unshelve": "unshelved",
-        }[name]
+    def stepped(self, alarm: str, name: str, text: str | None = None, **members: Any) -> None:
+        event = STEPS[name]
         handling = {
             "acknowledge": "acknowledged",
             "release": "new",
@@ -434,6 +442,7 @@ class Night:
             self.tally.verdicts.setdefault(alarm, []).append(event)
         self.tally.alarms[alarm].update(members)
         self.tally.count(f"alarm.{event}")
+        self.tally.told.setdefault(alarm, []).append((f"alarm.{event}", text))
 
 
 def walked(client: httpx.Client, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:

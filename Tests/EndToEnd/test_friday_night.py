@@ -10,8 +10,9 @@ import json
 import threading
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from night import (
     NODES,
     POSITIONS,
     SITE,
+    STEPS,
     WEAK,
     Night,
     Tally,
@@ -42,6 +44,7 @@ STREAMED = {
     "camera",
     "flood",
     "hold",
+    "import",
     "incident",
     "interruption",
     "intervention",
@@ -76,13 +79,18 @@ def test_every_count_of_a_friday_night_agrees_with_the_script(binary: Path) -> N
         many_steps(night)
         incidents(night)
         interventions(night)
+        years_before(night)
         evidence(night)
+        four_eyes(night)
         shift_change(night)
+        quiet_morning(night)
         labels(night)
+        erasures(night)
         readings(night)
 
         check_lists(night)
         check_journal_and_stream(night)
+        check_what_was_told(night)
 
 
 # What happens.
@@ -550,6 +558,81 @@ def interventions(night: Night) -> None:
             tally.alarms[alarm]["incident"] = None
 
 
+def years_before(night: Night) -> None:
+    """A history of other years is taken over while nodes send: whole, and once."""
+    tally = night.tally
+    columns = ["kind", "key", "category", "occurred_at", "recognised_at", "area"]
+    columns += ["incident", "immediate", "precinct", "unit", "dispatched_at", "arrived_at"]
+    first = datetime(2021, 3, 1, 20, tzinfo=timezone.utc)
+    #: By when they happened, since their ids are the server's.
+    incidents: dict[datetime, dict[str, Any]] = {}
+    interventions: dict[datetime, dict[str, Any]] = {}
+    lines = [",".join(columns)]
+    for number in range(60):
+        at = first + timedelta(days=number)
+        recognised = at + timedelta(seconds=30)
+        category = ("criminal_offence", "hazard_prevention")[number % 2]
+        area = number % AREAS
+        times = f"{at.isoformat()},{recognised.isoformat()}"
+        lines.append(f"incident,E-{number},{category},{times},Platz {area},,,,,,")
+        incidents[at] = {
+            "category": category,
+            "subcategory": None,
+            "source": "observer",
+            "alarms": [],
+            "area": night.areas[area],
+            "retracted": False,
+            "immediate_intervention": number % 3 == 0,
+            "operating_mode": "production",
+        }
+        if number % 3 == 0:
+            sent, arrived = at + timedelta(minutes=1), at + timedelta(minutes=4)
+            when = f"{sent.isoformat()},{arrived.isoformat()}"
+            lines.append(f"intervention,I-{number},,,,,E-{number},true,Ost,Streife 9,{when}")
+            interventions[sent] = {
+                "incident": at,
+                "immediate": True,
+                "precinct": "Ost",
+                "unit": "Streife 9",
+                "status": "arrived",
+            }
+    table = "\n".join(lines)
+    client = night.client("Ingrid")
+
+    def take_over(content: str) -> httpx.Response:
+        headers = {"Content-Type": "text/csv"}
+        return client.post(
+            "/v1/imports", params={"site": SITE}, content=content, headers=headers
+        )
+
+    wrong = take_over(f"{table}\nincident,E-60,criminal_offence,yesterday,,,,,,,,")
+    assert wrong.status_code == 422, wrong.text
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take_over, table)
+        for _ in range(10):
+            night.see(1, "node 1", confidence=WEAK)
+        taken = taking.result()
+    assert taken.status_code == 201, taken.text
+    report = taken.json()
+    assert (report["incidents"], report["interventions"]) == (len(incidents), len(interventions))
+    again = take_over(table)
+    assert (again.status_code, again.json()["known"]) == (200, len(lines) - 1)
+    tally.count("incident.imported", len(incidents))
+    tally.count("intervention.imported", len(interventions))
+    tally.count("import.completed")
+
+    year = {"from": "2021-01-01T00:00:00Z", "to": "2022-01-01T00:00:00Z"}
+    ids: dict[datetime, str] = {}
+    for item in walked(night.client("Anna"), "/v1/incidents", **year):
+        at = datetime.fromisoformat(item["occurred_at"])
+        ids[at] = item["id"]
+        tally.incidents[item["id"]] = incidents.pop(at)
+    for item in walked(night.client("Anna"), "/v1/interventions", **year):
+        expected = interventions.pop(datetime.fromisoformat(item["dispatched_at"]))
+        tally.interventions[item["id"]] = expected | {"incident": ids[expected["incident"]]}
+    assert (incidents, interventions) == ({}, {})
+
+
 def shift_change(night: Night) -> None:
     """Those who go say what they leave, and those who come take it over."""
     tally = night.tally
@@ -647,6 +730,62 @@ def evidence(night: Night) -> None:
         }
 
 
+def four_eyes(night: Night) -> None:
+    """From now on it takes two to give evidence up, and neither of them is who held it."""
+    tally = night.tally
+    night.do("administrator", "PATCH", f"/v1/sites/{SITE}", {"four_eyes_release": True})
+    tally.count("site.changed")
+    new = {
+        "camera": night.cameras[1],
+        "case_number": "ST/0817/26",
+        "from": ago(7_260),
+        "to": ago(7_140),
+        "ground": "criminal proceedings",
+    }
+    hold = night.do("Erika", "POST", "/v1/evidence-holds", new, 201)["id"]
+    tally.count("hold.created")
+    path, reason = f"/v1/evidence-holds/{hold}/release", {"reason": "Not needed."}
+
+    asked = night.do("Frida", "POST", path, reason)
+    tally.count("hold.release-requested")
+    assert (asked["released_at"], asked["release_requested_by"]["name"]) == (None, "Frida")
+    for who in ("Frida", "Erika"):
+        refused = night.do(who, "POST", path, reason, 409)
+        assert refused["code"] == "hold.needs-another"
+    night.hire("Gerda", "shift_supervisor")
+    released = night.do("Gerda", "POST", path, reason)
+    tally.count("hold.released")
+    assert released["released_by"]["name"] == "Gerda"
+    tally.holds[hold] = {
+        "camera": new["camera"],
+        "ground": new["ground"],
+        "case_number": new["case_number"],
+        "released": True,
+    }
+
+
+def quiet_morning(night: Night) -> None:
+    """Nobody sits at the position any more that had the flood, so it ends."""
+    in_three_days = f"{now() + timedelta(days=3):%a}".lower()
+    positions = [
+        {
+            "name": name,
+            "areas": [night.areas[area] for area in areas],
+            "staffed": [{"days": [in_three_days], "from": "00:00", "to": "24:00"}]
+            if name == "Mitte"
+            else None,
+        }
+        for name, areas in POSITIONS.items()
+    ]
+    night.do("administrator", "PATCH", f"/v1/sites/{SITE}", {"positions": positions})
+    night.tally.count("site.changed")
+    night.wire.wait("flood.ended", 1)
+    night.tally.count("flood.ended")
+    left = night.do("Clara", "GET", f"/v1/handover?site={SITE}")
+    night.tally.accesses[SITE] += 1
+    assert left["floods"] == {"count": 0, "items": []}
+
+
 def labels(night: Night) -> None:
     """Each verdict is a label for training, and a changed one says which it replaces."""
     parameters = {"recipient": "University", "legal_basis": "§ 44 (11)", "limit": 500}
@@ -670,6 +809,20 @@ def labels(night: Night) -> None:
     assert Counter(hold["camera"] for hold in pinned) == Counter(
         night.tally.alarms[alarm]["camera"] for alarm in given
     )
+
+
+def erasures(night: Night) -> None:
+    """What was written about an alarm is erased, and the name of somebody who has left."""
+    tally = night.tally
+    alarm = next(id for id, told in tally.told.items() if ("alarm.commented", "I look at it.") in told)
+    written = [text for _, text in tally.told[alarm] if text is not None]
+    deniz = night.tokens["Deniz"][0]
+    for kind, id, count in (("remarks", alarm, len(written)), ("staff", deniz, 1)):
+        order = {"kind": kind, "id": id, "reason": "Asked for."}
+        assert night.do("Ingrid", "POST", "/v1/erasures", order)["erased"] == count
+        tally.count("erasure.completed")
+    tally.told[alarm] = [(event, None) for event, _ in tally.told[alarm]]
+    night.names[deniz] = None
 
 
 def readings(night: Night) -> None:
@@ -789,12 +942,33 @@ def check_journal_and_stream(night: Night) -> None:
 
     felix = night.client("Felix")
     for event, count in night.tally.events.items():
-        assert len(list(walked(felix, "/v1/audit", event=event))) == count, event
+        entries = list(walked(felix, "/v1/audit", event=event))
+        assert len(entries) == count, event
+        for actor in (entry["actor"] for entry in entries if entry["actor"] is not None):
+            assert night.names.get(actor["token"], actor["name"]) == actor["name"]
     clara = night.tokens["Clara"][0]
     read = Counter(access["subject"] for access in walked(felix, "/v1/access-log", actor=clara))
     assert read == night.tally.accesses
 
-    streamed = [entry for entry in journal if entry[1].split(".")[0] in STREAMED]
+    streamed = [
+        entry
+        for entry in journal
+        # Of an import the stream tells as a whole.
+        if entry[1].split(".")[0] in STREAMED and not entry[1].endswith(".imported")
+    ]
     night.wire.wait_for_id(streamed[-1][0])
     told = [(event.id, event.name) for event in night.wire.events]
     assert told[: len(streamed)] == streamed
+
+
+def check_what_was_told(night: Night) -> None:
+    """The journal has what was done to each alarm in its order, with what is not erased of the texts."""
+    felix = night.client("Felix")
+    events = {f"alarm.{event}" for event in STEPS.values()}
+    for alarm, told in night.tally.told.items():
+        entries = [
+            (entry["event"], entry["note"])
+            for entry in walked(felix, "/v1/audit", subject=alarm)
+            if entry["event"] in events
+        ]
+        assert entries[::-1] == told, alarm
