@@ -392,6 +392,18 @@ import Testing
                     // 13:15 at both, 13:45 at one; of the evening three windows.
                     "10800 windows 0": 6, "10800 windows 1": 2, "10800 windows 2": 1,
                 ])
+
+            // That the first was given up at 13:00 UTC becomes visible when the hour is recorded.
+            try await database.query(
+                "UPDATE position_periods SET valid_to = $1 WHERE name = 'other'",
+                .time(entered + .seconds(3_600)))
+            try await record(at: begin + .seconds(4 * 3_600 + 120), database)
+
+            let corrected = try await tallies(since: begin, database)
+            let before = found.filter { !$0.key.hasPrefix("10800") }
+            let evening = ["10800 windows 0": 2, "10800 windows 2": 1]
+            #expect(corrected == before.merging(evening) { $1 })
+            #expect(try await database.number("SELECT count(*) FROM load_due") == 0)
         }
     }
 
