@@ -301,7 +301,8 @@ def test_the_alarm_load_of_an_hour_is_told_and_stays_as_it_was_known(
                     superuser.execute("SELECT pg_advisory_xact_lock(7236016)")
                     superuser.execute("SELECT record_load(%s)", [end + timedelta(minutes=2)])
 
-        period = {"from": begin.isoformat(), "to": end.isoformat()}
+        # It begins before the first alarm, from whose hour on it is recorded.
+        period = {"from": (begin - timedelta(hours=1)).isoformat(), "to": end.isoformat()}
         recorded()
         load = ask(statistician, "alarm-load", **period)
 
@@ -314,7 +315,6 @@ def test_the_alarm_load_of_an_hour_is_told_and_stays_as_it_was_known(
         flood = rang[7].replace(microsecond=0) + timedelta(minutes=10) - rang[10].replace(
             microsecond=0
         )
-        # The hour began before the first alarm, from which on it is recorded.
         assert set(load["total"]["values"].values()) == {"partial"}
         assert load["total"]["known_part"] == {
             "annunciated": 12,
