@@ -22,17 +22,20 @@ extension Database {
         async throws(StoreError) -> JournalPage
     {
         var query = Query()
-        query.filter("j.site", filter.site.map { .text($0) })
         query.filter("j.event", filter.event.map { .text($0) })
         query.filter("j.subject", filter.subject.map { .text($0) })
         query.filter("j.actor", filter.actor.map { .uuid($0) })
         query.filter("j.role", anyOf: filter.roles)
         var ordinals = ["j.change = p.change"] + (query.condition.map { [$0] } ?? [])
         var positions: [String] = []
-        if let request = filter.requestID {
-            query.filter("j.request_id", .text(request))
-            // Written so that no index serves it: a change's rows are read by their order.
-            ordinals.append("j.request_id IS NOT DISTINCT FROM \(query.bind(.text(request)))")
+        for (column, value) in [
+            ("j.request_id", filter.requestID), ("j.site", filter.site?.description),
+        ] {
+            guard let value else { continue }
+            query.filter(column, .text(value))
+            // Most rows of a change have both. Written so that no index serves it: they are read in
+            // their order, up to the end of the page.
+            ordinals.append("\(column) IS NOT DISTINCT FROM \(query.bind(.text(value)))")
         }
         if let rows = query.condition {
             // Found by an index of what is asked for, or by the age where there is much of it.
