@@ -194,6 +194,8 @@ CROSS JOIN LATERAL (
 ) d
 ORDER BY e.n;
 
+-- Else what waits for its position would wait for an index, and the index for it.
+SELECT pg_advisory_unlock(7236001);
 SELECT definition FROM dropped_indexes \gexec
 
 ALTER SYSTEM RESET fsync;

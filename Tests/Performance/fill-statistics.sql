@@ -336,6 +336,8 @@ SELECT m.site, m.id, m.id, m.immediate, 'Revier ' || m.n % 4, 'Unit ' || m.n % 2
     CASE WHEN m.cancelled THEN m.recorded_at + interval '1 hour' END, m.recorded_at
 FROM matters m WHERE m.intervened ORDER BY m.occurred_at;
 
+-- Else what waits for its position would wait for an index, and the index for it.
+SELECT pg_advisory_unlock(7236001);
 SELECT definition FROM dropped_indexes WHERE NOT is_of_list \gexec
 ANALYZE;
 
