@@ -282,6 +282,8 @@ INSERT INTO camera_day_cells
 SELECT c.* FROM ledger_runs r
 CROSS JOIN LATERAL sum_camera_days(r.run, r.from_position, r.to_position) c;
 
+-- As before, but that it also records the days of cameras, and takes what is due by its order, where
+-- each row was compared with all others.
 CREATE OR REPLACE FUNCTION record_coverage() RETURNS boolean
 LANGUAGE plpgsql SET jit = off AS $$
 <<recording>>

@@ -130,10 +130,10 @@ BEGIN ATOMIC
 END;
 
 -- What rang before this migration counts as the journal says, which has all of it.
-INSERT INTO annunciation_ledger (site, amount, change, alarm, fact, happened_at, area, monitored,
-    camera, pattern, source, chattering)
-SELECT j.site, 1, p.change, j.alarm::uuid, f.fact, f.happened_at, f.area, f.monitored, f.camera,
-    f.pattern, f.source, f.chattering
+INSERT INTO annunciation_ledger (site, amount, change, position, alarm, fact, happened_at, area,
+    monitored, camera, pattern, source, chattering)
+SELECT j.site, 1, p.change, p.position, j.alarm::uuid, f.fact, f.happened_at, f.area, f.monitored,
+    f.camera, f.pattern, f.source, f.chattering
 FROM journaled_annunciations() j
 JOIN positions p ON p.position = j.known_position
 CROSS JOIN LATERAL jsonb_populate_record(NULL::annunciation_ledger, j.fact) f
@@ -227,3 +227,8 @@ END;
 
 INSERT INTO ledger_sums (summed_by, cells, ledger)
 VALUES ('sum_annunciations', 'annunciation_cells', 'annunciation_ledger');
+
+-- What the runs that are there already cover.
+INSERT INTO annunciation_cells
+SELECT c.* FROM ledger_runs r
+CROSS JOIN LATERAL sum_annunciations(r.run, r.from_position, r.to_position) c;

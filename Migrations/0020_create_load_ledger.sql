@@ -468,7 +468,8 @@ BEGIN
                     least(
                         (SELECT min(d.lower) FROM unnest(due) d WHERE d.site = l.site),
                         (SELECT min(a.happened_at) FROM annunciation_ledger a
-                            WHERE a.site = l.site AND a.happened_at < l.recorded_until
+                            WHERE a.site = l.site AND a.fact = 'annunciated'
+                                AND a.happened_at < l.recorded_until
                                 AND (a.position > l.counted_position OR a.position IS NULL))),
                     '1 hour', l.time_zone) AS lower
             FROM last l
@@ -507,7 +508,10 @@ BEGIN
             GROUP BY c.watched_in, c.tally, c.value
             HAVING sum(c.amount) <> 0
         ) d;
-        IF more IS NOT NULL OR until > known.recorded_until THEN
+        -- Also where nothing has come of it: else the same would be counted again for ever.
+        IF more IS NOT NULL OR until > known.recorded_until
+            OR known.lower < known.recorded_until
+        THEN
             differences := differences || coalesce(more, '{}');
             recordings := recordings || ROW(
                 known.site, NULL, known.since, greatest(until, known.recorded_until),
@@ -564,7 +568,8 @@ LANGUAGE sql STABLE SET jit = off AS $$
         SELECT a.site, a.happened_at
         FROM annunciation_ledger a JOIN recorded r ON r.site = a.site
         JOIN positions p ON p.change = a.change
-        WHERE p.position > r.counted_position AND a.happened_at < r.recorded_until
+        WHERE p.position > r.counted_position AND a.fact = 'annunciated'
+            AND a.happened_at < r.recorded_until
     )
     SELECT 'load', c.site, c.site, (SELECT max(p.position) FROM positions p),
         jsonb_build_object(

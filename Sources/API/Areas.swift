@@ -51,7 +51,7 @@ extension NewArea {
 extension AreaChange {
     init?(_ reader: inout ObjectReader) {
         self.init()
-        if reader.contains("name") { name = reader.requiredLine("name", length: 1...200) }
-        if reader.contains("monitored") { monitored = reader.requiredBool("monitored") }
+        name = reader.optionalLine("name", length: 1...200)
+        monitored = reader.optionalBool("monitored")
     }
 }

@@ -123,7 +123,7 @@ extension Database {
                 (site, id, accessed_at, action, subject, actor, role, reason, request_id)
             SELECT j.site, $3, $4, $5, j.subject, $6, $7, $8, $9 FROM journal j
             WHERE j.subject = $1 AND j.site IS NOT NULL AND ($2::text IS NULL OR j.site = $2)
-            LIMIT 1
+            GROUP BY j.site, j.subject
             """,
             .text(subject), .text(site?.description), .uuid(PostgreSQLUUID(.v7(at: instant))),
             .time(instant), .text(AccessAction.journalRead.rawValue), .uuid(reader.token),

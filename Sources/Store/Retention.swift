@@ -7,10 +7,6 @@ public enum RetentionStep: Sendable {
     case nothing
     /// There may be more.
     case done(RetentionRun?)
-
-    public var isMore: Bool {
-        if case .done = self { true } else { false }
-    }
 }
 
 /// A run through one day of a site's detections, or through the copies that a released hold leaves.

@@ -160,20 +160,19 @@ def local_midnight(days_ago: int) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
-def recorded_until(database: str, instant: datetime) -> None:
-    """Records the hours before an instant, at once instead of in their time."""
+def record_hours(database: str) -> None:
+    """Records the hours that are over, at once instead of in their time."""
     with psycopg.connect(database, autocommit=True) as superuser:
-        while True:
+        more = True
+        while more:
             with superuser.transaction():
-                # The server's own turn is waited for.
+                # The server's own turn is waited for, and the two minutes after an hour are not.
                 superuser.execute("SELECT pg_advisory_xact_lock(7236015)")
-                superuser.execute("SELECT advance_coverage()")
+                superuser.execute("SELECT pg_advisory_xact_lock(7236013)")
+                superuser.execute(
+                    "SELECT advance_coverage(clock_timestamp() + interval '2 minutes')"
+                )
                 [more] = superuser.execute("SELECT record_coverage()").fetchone()
-            [until] = superuser.execute(
-                "SELECT max(recorded_until) FROM coverage_recordings"
-            ).fetchone()
-            if not more and until is not None and until >= instant:
-                return
 
 
 def test_coverage_and_cameras_of_days_are_told_and_stay_as_they_were_known(
@@ -198,13 +197,13 @@ def test_coverage_and_cameras_of_days_are_told_and_stay_as_they_were_known(
                 "FROM cameras c JOIN nodes n ON n.site = c.site",
                 [midnights[1], noon],
             )
-        recorded_until(database, midnights[3])
+        record_hours(database)
         period = {"from": days[0], "to": days[3], "group_by": "day"}
         coverage = ask(statistician, "coverage", **period)
         cameras = ask(statistician, "cameras", **period)
         assert [cell["values"]["analysed_hours"] for cell in coverage["cells"]] == [
             0,
-            (noon - midnights[1]).total_seconds() / 3600,
+            (noon.astimezone(UTC) - midnights[1].astimezone(UTC)).total_seconds() / 3600,
             0,
         ]
         for cell, begin, end in zip(coverage["cells"], midnights, midnights[1:]):
@@ -234,7 +233,7 @@ def test_coverage_and_cameras_of_days_are_told_and_stay_as_they_were_known(
                 "to": midnights[2].isoformat(),
             },
         )
-        recorded_until(database, midnights[3])
+        record_hours(database)
         known = {"as_of": cameras["as_of"]["recorded_at"]}
         assert ask(statistician, "cameras", **period)["total"]["values"][
             "analysed_camera_days"
@@ -682,9 +681,10 @@ def give_hours(database: str, *sites: Site) -> None:
                 "recorded_until = recorded_until - %s * interval '10 hours' WHERE site = %s",
                 (count, count, site.id),
             )
-        superuser.execute("SELECT advance_coverage()")
-        while superuser.execute("SELECT record_coverage()").fetchone() == (True,):
-            pass
+    record_hours(database)
+    with psycopg.connect(database, autocommit=True) as superuser, superuser.transaction():
+        # As the server's own turn, which is waited for.
+        superuser.execute("SELECT pg_advisory_xact_lock(7236012)")
         superuser.execute("SELECT count_detections()")
 
 

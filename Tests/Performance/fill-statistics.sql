@@ -13,7 +13,7 @@ SELECT pg_reload_conf();
 
 -- House-keeping must not sum up or count all at once what comes here in one piece and else from day
 -- to day, nor anybody take a position among these.
-SELECT pg_advisory_lock(key) FROM (VALUES (7236011), (7236012), (7236015), (7236001)) lock (key);
+SELECT pg_advisory_lock(key) FROM (VALUES (7236011), (7236012), (7236015), (7236016), (7236001)) lock (key);
 
 -- Neither triggers nor foreign keys: the rows are made to be consistent, those of the ledgers as the
 -- triggers would make them.

@@ -69,9 +69,10 @@ extension ReportPage {
                 return false
             }
         guard !states.isEmpty else { return [] }
-        let isAutomatic = figure.parameters.contains { name, values in
+        let asksForAutomatic = figure.parameters.contains { name, values in
             name == Dimension.source.rawValue && values == RecognitionSource.automatic.rawValue
         }
+        let isAutomatic = asksForAutomatic || Metric(rawValue: figure.metric)?.isAutomatic == true
         var notes: [String] = []
         for span in figure.parts[0].spans {
             let site = content.word(for: span.site, of: Dimension.site.rawValue)
