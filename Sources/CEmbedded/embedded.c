@@ -68,6 +68,9 @@ static const unsigned char migration_0020[] = {
 static const unsigned char migration_0021[] = {
 #embed "../../Migrations/0021_merge_ledger_runs.sql"
 };
+static const unsigned char migration_0022[] = {
+#embed "../../Migrations/0022_order_ledger_cells.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -92,6 +95,7 @@ static const struct embedded_file files[] = {
     {"0019_speed_up_verification.sql", migration_0019, sizeof migration_0019},
     {"0020_create_load_ledger.sql", migration_0020, sizeof migration_0020},
     {"0021_merge_ledger_runs.sql", migration_0021, sizeof migration_0021},
+    {"0022_order_ledger_cells.sql", migration_0022, sizeof migration_0022},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -8,7 +8,8 @@ struct CameraQuery: FigureSource {
     private static let clock: Set<Dimension> = [.month, .week, .day, .weekday, .site]
     private static let table = LedgerTable(
         rows: "camera_day_ledger", time: "begins_at", cells: "camera_day_cells",
-        cubes: [("base", clock), ("area", clock.union([.area, .monitored]))])
+        cubes: [("base", clock), ("area", clock.union([.area, .monitored]))],
+        dayOfCell: "date '1970-01-01' + d.value::integer")
 
     init(_ question: StatisticsQuestion) { self.question = question }
 
@@ -23,30 +24,79 @@ struct CameraQuery: FigureSource {
         -> [Statement]
     {
         let asked = Set(groups).union(question.filters.map(\.dimension))
+        let isByMonth = !groups.contains { $0.tellsDaysApart && $0 != .month && $0 != .site }
         return Self.table.statements(of: spans, asked: asked) { reading, stretches in
-            var query = Query()
-            let from = Self.table.bind(reading, of: stretches, known: known, in: &query)
-            filter(&query)
-            let keys = keys(groups, reading)
-            let places = (1...groups.count + 3).map(String.init).joined(separator: ", ")
-            let names = groups.indices.map { ", c.k\($0)" }.joined()
-            return Statement(
-                """
-                SELECT p.part\(texts(groups)), t.tally, NULL::bigint, sum(c.count)::bigint,
-                    string_agg(int8send(c.day) || int4send(c.count), '' ORDER BY c.day)
-                FROM (
-                    SELECT s.parts\(keys), l.day - date '1970-01-01' AS day, l.analysed,
-                        sum(l.amount)::integer AS count
-                    FROM \(from)
-                    \(query.whereClause)
-                    GROUP BY \(places)
-                    HAVING sum(l.amount) <> 0
-                ) c
-                CROSS JOIN (VALUES ('installed_cameras'), ('analysed_cameras')) t (tally)
-                \(question.rowsOfParts) AND (c.analysed OR t.tally = 'installed_cameras')
-                GROUP BY p.part\(names), t.tally
-                """, parameters: query.parameters)
+            if case .cells = reading, isByMonth {
+                return count(packedBy: groups, reading, of: stretches, known)
+            }
+            return count(by: groups, reading, of: stretches, known)
         }
+    }
+
+    /// The packed days of cells as they are.
+    private func count(
+        packedBy groups: [Dimension], _ reading: LedgerTable.Reading,
+        of stretches: [LedgerStretch], _ known: LedgerStanding
+    ) -> Statement {
+        var query = Query()
+        let from = Self.table.bind(reading, of: stretches, known: known, in: &query)
+        filter(&query)
+        let sums = """
+            SELECT s.parts\(keys(groups, reading)), l.analysed, sum(l.amount)::bigint AS count,
+                string_agg(l.days, '') AS days
+            FROM \(from)
+            \(query.whereClause)
+            GROUP BY \(places(groups.count + 2))
+            """
+        return tally(sums, by: groups, packed: "string_agg(c.days, '')", query)
+    }
+
+    /// Each day by itself.
+    private func count(
+        by groups: [Dimension], _ reading: LedgerTable.Reading, of stretches: [LedgerStretch],
+        _ known: LedgerStanding
+    ) -> Statement {
+        var query = Query()
+        var from = Self.table.bind(reading, of: stretches, known: known, in: &query)
+        filter(&query)
+        var (day, amount) = ("l.day", "l.amount")
+        if case .cells = reading {
+            from += " CROSS JOIN LATERAL packed_values(l.amount, l.days) d"
+            query.filter("d.value IS NOT NULL")
+            (day, amount) = (Self.table.dayOfCell, "d.amount")
+        }
+        let sums = """
+            SELECT s.parts\(keys(groups, reading)), \(day) - date '1970-01-01' AS day,
+                l.analysed, sum(\(amount))::integer AS count
+            FROM \(from)
+            \(query.whereClause)
+            GROUP BY \(places(groups.count + 3))
+            HAVING sum(\(amount)) <> 0
+            """
+        return tally(
+            sums, by: groups,
+            packed: "string_agg(int8send(c.day) || int4send(c.count), '' ORDER BY c.day)", query)
+    }
+
+    /// Those that were analysed are among those that were there.
+    private func tally(
+        _ sums: String, by groups: [Dimension], packed: String, _ query: Query
+    ) -> Statement {
+        let names = groups.indices.map { ", c.k\($0)" }.joined()
+        return Statement(
+            """
+            SELECT p.part\(texts(groups)), t.tally, NULL::bigint, sum(c.count)::bigint, \(packed)
+            FROM (
+                \(sums)
+            ) c
+            CROSS JOIN (VALUES ('installed_cameras'), ('analysed_cameras')) t (tally)
+            \(question.rowsOfParts) AND (c.analysed OR t.tally = 'installed_cameras')
+            GROUP BY p.part\(names), t.tally
+            """, parameters: query.parameters)
+    }
+
+    private func places(_ count: Int) -> String {
+        (1...count).map(String.init).joined(separator: ", ")
     }
 
     func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
@@ -72,11 +122,16 @@ struct CameraQuery: FigureSource {
             FROM (
                 SELECT DISTINCT s.part\(keys), d.day::date - date '1970-01-01' AS number
                 FROM \(from)
-                CROSS JOIN LATERAL generate_series(
-                    date_trunc('day', s.lower AT TIME ZONE s.zone), s.upper AT TIME ZONE s.zone,
-                    interval '1 day') d (day)
-                WHERE first_instant(d.day, s.zone) >= s.lower
-                    AND first_instant(d.day + interval '1 day', s.zone) <= s.upper
+                CROSS JOIN LATERAL (
+                    SELECT date_trunc('day', s.lower AT TIME ZONE s.zone) AS first,
+                        date_trunc('day', s.upper AT TIME ZONE s.zone) AS last
+                ) e
+                CROSS JOIN LATERAL generate_series(e.first, e.last, interval '1 day') d (day)
+                -- Between the ends, which clocks may move, it need not be looked up.
+                WHERE (d.day > e.first + interval '1 day'
+                        OR first_instant(d.day, s.zone) >= s.lower)
+                    AND (d.day < e.last - interval '2 days'
+                        OR first_instant(d.day + interval '1 day', s.zone) <= s.upper)
             ) c
             GROUP BY c.part\(names)
             """, parameters: query.parameters)

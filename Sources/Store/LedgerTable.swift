@@ -14,6 +14,9 @@ struct LedgerTable {
     let cells: String
     /// The cubes of the cells from the smallest on, and what each tells.
     let cubes: [(name: String, dimensions: Set<Dimension>)]
+    /// SQL of the local day of a part of a cell, where cubes have other dimensions of the clock than
+    /// the month.
+    var dayOfCell = "NULL::date"
 
     /// From where figures are read.
     enum Reading {
@@ -80,8 +83,7 @@ struct LedgerTable {
         var local = "(l.\(time) AT TIME ZONE s.zone)"
         if case .cells = reading {
             if dimension == .month { return "l.month::timestamp" }
-            // Only those by day have other cubes with a clock.
-            local = "l.day::timestamp"
+            local = "(\(dayOfCell))::timestamp"
         }
         return switch dimension {
         case .month, .week, .day: "date_trunc('\(dimension.rawValue)', \(local))"

@@ -8,7 +8,7 @@
 -- What is lost in a crash meanwhile is no loss.
 ALTER SYSTEM SET fsync = off;
 ALTER SYSTEM SET full_page_writes = off;
-ALTER SYSTEM SET max_wal_size = '16GB';
+ALTER SYSTEM SET max_wal_size = '4GB';
 SELECT pg_reload_conf();
 
 -- House-keeping must not sum up or count all at once what comes here in one piece and else from day
@@ -358,8 +358,11 @@ ORDER BY r.to_position;
 ANALYZE ledger_runs;
 SELECT format(
     'INSERT INTO %I SELECT c.*
-    FROM ledger_runs r CROSS JOIN LATERAL %I(r.run, r.from_position, r.to_position) c',
-    cells, summed_by)
+    FROM ledger_runs r
+    CROSS JOIN LATERAL (
+        SELECT * FROM %I(r.run, r.from_position, r.to_position) ORDER BY %s
+    ) c',
+    cells, summed_by, ledger_cell_order(cells::regclass))
 FROM ledger_sums \gexec
 SELECT definition FROM cell_indexes \gexec
 ANALYZE;
