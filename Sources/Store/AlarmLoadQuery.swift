@@ -44,18 +44,24 @@ struct AlarmLoadQuery: FigureSource {
         }
     }
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-    {
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement] {
         let asked = asked(by: groups)
-        let annunciations = Self.annunciations.statements(of: spans, asked: asked) {
+        var statements = Self.annunciations.statements(of: spans, asked: asked) {
             annunciated($0, of: $1, by: groups, known)
         }
-        guard question.isOfPositions else { return annunciations }
-        return annunciations
-            + Self.loads.statements(of: spans, asked: asked) {
+        if question.isOfPositions {
+            statements += Self.loads.statements(of: spans, asked: asked) {
                 borne($0, of: $1, by: groups, known)
             }
+        }
+        if withOthers {
+            statements += AnalysisLedger.alarms.table.statements(
+                of: spans, asked: self.asked(by: []).union([.late, .operatingMode])
+            ) { unannunciated($0, of: $1, by: groups, known) }
+        }
+        return statements
     }
 
     private func keys(of table: LedgerTable, _ reading: LedgerTable.Reading, by groups: [Dimension])
@@ -83,18 +89,17 @@ struct AlarmLoadQuery: FigureSource {
             (value, packed) = ("NULL::bigint", "string_agg(l.loads, '')")
         }
         let places = (1...groups.count + 3).map(String.init).joined(separator: ", ")
-        return Statement(
-            """
-            SELECT p.part\(texts(by: groups)), c.tally, c.value, c.count, c.packed
-            FROM (
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
                 SELECT s.parts\(keys(of: Self.loads, reading, by: groups)), l.tally,
                     \(value) AS value, sum(l.amount)::bigint AS count, \(packed) AS packed
                 FROM \(from)
                 \(query.whereClause)
                 GROUP BY \(places)
-            ) c
-            \(question.rowsOfParts)
-            """, parameters: query.parameters)
+                """)
+        figures.count("c.tally", value: "c.value", packed: "c.packed")
+        return figures.statement(query)
     }
 
     // MARK: What rang
@@ -129,49 +134,46 @@ struct AlarmLoadQuery: FigureSource {
                     FILTER (WHERE c.source IS NOT NULL)
                 """
         }
-        let outer = (1...groups.count + 2).map(String.init).joined(separator: ", ")
-        var grouping = ""
-        if case .cells = reading {} else { grouping = "GROUP BY \(outer)" }
-        return Statement(
-            """
-            SELECT p.part\(texts(by: groups)), c.tally, NULL::bigint, \(count), \(packed)
-            FROM (
+        var isAggregate = true
+        if case .cells = reading { isAggregate = false }
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
                 SELECT s.parts\(keys), \(sums)
                 FROM \(from)
                 \(query.whereClause)
                 GROUP BY \(places.map(String.init).joined(separator: ", "))
-            ) c
-            \(question.rowsOfParts)
-            \(grouping)
-            """, parameters: query.parameters)
+                """)
+        figures.count("c.tally", count: count, packed: packed, isAggregate: isAggregate)
+        return figures.statement(query)
     }
 
     // MARK: What is left out
 
     /// Alarms that did not ring: of other modes, by those, and of production those that came late.
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
-        let table = AnalysisLedger.alarms.table
-        return table.statements(of: spans, asked: asked(by: []).union([.late, .operatingMode])) {
-            reading, stretches in
-            var query = Query()
-            let from = table.bind(reading, of: stretches, known: known, in: &query)
-            filter(&query)
-            query.filter("(l.late OR l.operating_mode <> 'production')")
-            return Statement(
-                """
-                SELECT p.part, c.reason, c.operating_mode, c.count
-                FROM (
-                    SELECT s.parts,
-                        CASE l.operating_mode WHEN 'production'
-                            THEN '\(LeftOutReason.late.rawValue)' END AS reason,
-                        l.operating_mode, sum(l.amount)::bigint AS count
-                    FROM \(from)
-                    \(query.whereClause)
-                    GROUP BY 1, 2, 3
-                ) c
-                \(question.rowsOfParts)
-                """, parameters: query.parameters)
-        }
+    private func unannunciated(
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ known: LedgerStanding
+    ) -> Statement {
+        var query = Query()
+        let from = AnalysisLedger.alarms.table.bind(
+            reading, of: stretches, known: known, in: &query)
+        filter(&query)
+        query.filter("(l.late OR l.operating_mode <> 'production')")
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
+                SELECT s.parts, l.operating_mode, sum(l.amount)::bigint AS count
+                FROM \(from)
+                \(query.whereClause)
+                GROUP BY 1, 2
+                """)
+        figures.tell(
+            .leftOut, named: "'\(LeftOutReason.late.rawValue)'::text",
+            where: "c.operating_mode = 'production'")
+        figures.tell(
+            .otherMode, named: "c.operating_mode", where: "c.operating_mode <> 'production'")
+        return figures.statement(query)
     }
 }
 

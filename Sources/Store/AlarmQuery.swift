@@ -17,28 +17,34 @@ struct AlarmQuery: FigureSource {
 
     // MARK: The sums
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-    {
-        sums.flatMap { sum in
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement] {
+        let sums = sums.flatMap { sum in
             sum.ledger.table.statements(of: spans, asked: asked(of: sum.ledger, by: groups)) {
                 reading, stretches in
-                count(sum, reading, of: stretches, by: groups, known)
+                figures(
+                    sum, reading, of: stretches, by: groups, withOthers: withOthers, known: known)
             }
         }
+        guard withOthers else { return sums }
+        return sums
+            + AnalysisLedger.refusals.table.statements(of: spans, asked: []) {
+                refusals($0, of: $1, by: groups, known)
+            }
     }
 
     /// How the rows of a ledger become tallies.
     private struct Sum {
         let ledger: AnalysisLedger
-        /// Which rows count.
-        var condition = "true"
         /// By which, beside the groups, the rows are summed up.
         let columns: [String]
         /// Of the sums `c`: tallies, each with whether it counts.
         let tallies: String
         /// What of them is a value.
-        var value = "NULL"
+        var value = "NULL::bigint"
+        /// Why rows of the modes asked for are left out, and what holds for them in a table.
+        var leftOut: (reason: LeftOutReason, condition: (_ t: String) -> String)?
     }
 
     private var sums: [Sum] {
@@ -55,136 +61,90 @@ struct AlarmQuery: FigureSource {
             ]
         }
         return [
-            Sum(ledger: .alarms, columns: ["verdict"], tallies: verdict),
+            Sum(
+                ledger: .alarms, columns: ["verdict"], tallies: verdict,
+                leftOut: (.unjudged, { "\($0).verdict = 'none'" })),
             Sum(
                 ledger: .detections, columns: ["confidence_decile"],
-                tallies: "('detections', true)", value: "c.confidence_decile"),
+                tallies: "('detections', true)", value: "c.confidence_decile::bigint"),
             Sum(
-                ledger: .matters, condition: "NOT l.retracted",
-                columns: ["assessment", "assessment_reason"],
+                ledger: .matters, columns: ["assessment", "assessment_reason", "retracted"],
                 tallies: """
-                    (c.assessment, true),
-                        ('not_assessable_' || c.assessment_reason, c.assessment = 'not_assessable')
-                    """),
+                    (c.assessment, NOT c.retracted),
+                        ('not_assessable_' || c.assessment_reason,
+                            c.assessment = 'not_assessable' AND NOT c.retracted)
+                    """,
+                leftOut: (.retracted, { "\($0).retracted" })),
         ]
     }
 
-    private func count(
+    private func figures(
         _ sum: Sum, _ reading: LedgerTable.Reading, of stretches: [LedgerStretch],
-        by groups: [Dimension], _ known: LedgerStanding
+        by groups: [Dimension], withOthers: Bool, known: LedgerStanding
     ) -> Statement {
         var query = Query()
         let from = sum.ledger.table.bind(reading, of: stretches, known: known, in: &query)
-        query.filter(sum.condition)
-        filter(sum.ledger, &query, modes: true)
+        filter(sum.ledger, &query)
+        var columns = sum.columns
+        // Of detections nothing is told beside.
+        let withOthers = withOthers && sum.ledger != .detections
+        var isOfModes = "true"
+        if withOthers {
+            columns.append("operating_mode")
+            if sum.ledger == .alarms { columns.append("late") }
+            isOfModes = self.isOfModes("c", in: &query)
+        } else {
+            query.filter(self.isOfModes("l", in: &query))
+        }
         let keys = keys(of: sum.ledger, reading, by: groups)
-        let texts = texts(by: groups)
-        let columns = sum.columns.map { ", l.\($0)" }.joined()
-        let places = (1...1 + groups.count + sum.columns.count).map(String.init)
-        return Statement(
-            """
-            SELECT p.part\(texts), t.tally, \(sum.value)::bigint, c.count, NULL::bytea
-            FROM (
-                SELECT s.parts\(keys)\(columns), sum(l.amount)::bigint AS count
+        let places = (1...1 + groups.count + columns.count).map(String.init)
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
+                SELECT s.parts\(keys)\(columns.map { ", l.\($0)" }.joined()),
+                    sum(l.amount)::bigint AS count
                 FROM \(from)
                 \(query.whereClause)
                 GROUP BY \(places.joined(separator: ", "))
-            ) c
-            CROSS JOIN LATERAL (VALUES \(sum.tallies)) t (tally, counts)
-            \(question.rowsOfParts) AND t.counts AND t.tally IS NOT NULL
-            """, parameters: query.parameters)
-    }
-
-    // MARK: What is left out
-
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
-        var statements = AnalysisLedger.alarms.table.statements(
-            of: spans, asked: asked(of: .alarms, by: [])
-        ) { otherAlarms($0, of: $1, known) }
-        statements += AnalysisLedger.refusals.table.statements(of: spans, asked: []) {
-            refusals($0, of: $1, known)
+                """)
+        figures.count(
+            "t.tally", value: sum.value,
+            join: "CROSS JOIN LATERAL (VALUES \(sum.tallies)) t (tally, counts)",
+            where: "\(isOfModes) AND t.counts AND t.tally IS NOT NULL")
+        if withOthers {
+            if let (reason, condition) = sum.leftOut {
+                figures.tell(
+                    .leftOut, named: "'\(reason.rawValue)'::text",
+                    where: "\(isOfModes) AND \(condition("c"))")
+            }
+            if sum.ledger == .alarms {
+                figures.tell(
+                    .otherMode, named: "c.operating_mode", where: "NOT (\(isOfModes))")
+                figures.tell(.late, named: "NULL::text", where: "\(isOfModes) AND c.late")
+            }
         }
-        guard isQuality else { return statements }
-        return statements
-            + AnalysisLedger.matters.table.statements(of: spans, asked: asked(of: .matters, by: []))
-        { retracted($0, of: $1, known) }
-    }
-
-    /// Alarms of other modes; of precision also those that nobody has judged.
-    private func otherAlarms(
-        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
-    ) -> Statement {
-        var query = Query()
-        let from = AnalysisLedger.alarms.table.bind(
-            reading, of: stretches, known: known, in: &query)
-        filter(.alarms, &query, modes: false)
-        let isOtherMode = isOtherMode(in: &query)
-        query.filter("(\(isOtherMode) OR \(isUnjudged))")
-        return leftOut(
-            "CASE WHEN \(isOtherMode) THEN NULL ELSE '\(LeftOutReason.unjudged.rawValue)' END",
-            mode: "l.operating_mode", from, query)
+        return figures.statement(query)
     }
 
     /// Of the sites and the time, by receipt: what was refused has no camera or pattern to filter by.
     private func refusals(
-        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
+        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
+        _ known: LedgerStanding
     ) -> Statement {
         var query = Query()
         let from = AnalysisLedger.refusals.table.bind(
             reading, of: stretches, known: known, in: &query)
-        return leftOut("'\(LeftOutReason.refused.rawValue)'", mode: "NULL::text", from, query)
-    }
-
-    private func retracted(
-        _ reading: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
-    ) -> Statement {
-        var query = Query()
-        let from = AnalysisLedger.matters.table.bind(
-            reading, of: stretches, known: known, in: &query)
-        query.filter("l.retracted")
-        filter(.matters, &query, modes: true)
-        return leftOut("'\(LeftOutReason.retracted.rawValue)'", mode: "NULL::text", from, query)
-    }
-
-    private func leftOut(_ reason: String, mode: String, _ from: String, _ query: Query)
-        -> Statement
-    {
-        Statement(
-            """
-            SELECT p.part, c.reason, c.operating_mode, c.count
-            FROM (
-                SELECT s.parts, \(reason) AS reason, \(mode) AS operating_mode,
-                    sum(l.amount)::bigint AS count
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
+                SELECT s.parts, sum(l.amount)::bigint AS count
                 FROM \(from)
                 \(query.whereClause)
-                GROUP BY 1, 2, 3
-            ) c
-            \(question.rowsOfParts)
-            """, parameters: query.parameters)
-    }
-
-    // MARK: What is counted though it came late
-
-    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
-        let ledger = AnalysisLedger.alarms
-        return ledger.table.statements(of: spans, asked: asked(of: ledger, by: [.late])) {
-            reading, stretches in
-            var query = Query()
-            let from = ledger.table.bind(reading, of: stretches, known: known, in: &query)
-            query.filter("l.late")
-            filter(ledger, &query, modes: true)
-            return Statement(
-                """
-                SELECT p.part, c.count
-                FROM (
-                    SELECT s.parts, sum(l.amount)::bigint AS count
-                    FROM \(from)
-                    \(query.whereClause)
-                    GROUP BY 1
-                ) c
-                \(question.rowsOfParts)
-                """, parameters: query.parameters)
-        }
+                GROUP BY 1
+                """)
+        figures.tell(
+            .leftOut, named: "'\(LeftOutReason.refused.rawValue)'::text", where: "true")
+        return figures.statement(query)
     }
 
     // MARK: Dimensions
@@ -207,10 +167,7 @@ struct AlarmQuery: FigureSource {
         groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
     }
 
-    private func filter(_ ledger: AnalysisLedger, _ query: inout Query, modes: Bool) {
-        if modes, let modes = question.operatingModes {
-            query.filter("l.operating_mode = ANY (\(query.bind(.texts(modes))))")
-        }
+    private func filter(_ ledger: AnalysisLedger, _ query: inout Query) {
         for (dimension, values) in question.filters
         where dimension != .operatingMode && dimension != .site {
             let value = dimension.text(of: ledger.value(of: dimension))
@@ -218,14 +175,11 @@ struct AlarmQuery: FigureSource {
         }
     }
 
-    /// What holds for rows of other modes than those asked for.
-    private func isOtherMode(in query: inout Query) -> String {
-        guard let modes = question.operatingModes else { return "false" }
-        return "l.operating_mode <> ALL (\(query.bind(.texts(modes))))"
+    /// What holds for rows of the modes asked for in a table.
+    private func isOfModes(_ table: String, in query: inout Query) -> String {
+        guard let modes = question.operatingModes else { return "true" }
+        return "\(table).operating_mode = ANY (\(query.bind(.texts(modes))))"
     }
-
-    /// What holds for alarms that precision leaves out.
-    private var isUnjudged: String { isQuality ? "l.verdict = 'none'" : "false" }
 }
 
 // MARK: The journal behind it
@@ -240,11 +194,18 @@ extension AlarmQuery {
             var query = Query()
             let from =
                 "\(query.bind(spans)) JOIN \(ledger.table.rows) l ON \(ledger.table.isWithin)"
-            guard let condition = leftOut ? isLeftOut(ledger, in: &query) : sum.condition else {
-                return nil
+            let isOfModes = isOfModes("l", in: &query)
+            let isLeftOut = sum.leftOut?.condition("l") ?? "false"
+            switch (ledger, leftOut) {
+            case (.detections, true), (.refusals, true): return nil
+            // Those that nobody has judged are counted as such, too.
+            case (.alarms, true): query.filter("(NOT \(isOfModes) OR \(isLeftOut))")
+            case (.alarms, false), (.detections, false), (.refusals, false):
+                query.filter(isOfModes)
+            case (.matters, true): query.filter(isLeftOut)
+            case (.matters, false): query.filter("\(isOfModes) AND NOT \(isLeftOut)")
             }
-            query.filter(condition)
-            filter(ledger, &query, modes: !leftOut)
+            filter(ledger, &query)
             query.filter("p.position > \(query.bind(.int64(after)))")
             query.filter("p.position <= \(query.bind(.int64(upTo)))")
             return Statement(
@@ -261,15 +222,6 @@ extension AlarmQuery {
                 ORDER BY c.position, j.event, j.subject
                 LIMIT \(ChangeBehind.rowsMax)
                 """, parameters: query.parameters)
-        }
-    }
-
-    /// What holds for the rows of a ledger that an answer leaves out; nil: it leaves none out.
-    private func isLeftOut(_ ledger: AnalysisLedger, in query: inout Query) -> String? {
-        switch ledger {
-        case .alarms: "(\(isOtherMode(in: &query)) OR \(isUnjudged))"
-        case .matters: "l.retracted"
-        case .detections, .refusals: nil
         }
     }
 }

@@ -73,44 +73,40 @@ struct AnswerAssembly {
         }
     }
 
-    mutating func takeLeftOut(_ rows: QueryResult) throws(PostgreSQLError) {
+    /// Takes the rows of a `FigureStatement`.
+    ///
+    /// - Parameters:
+    ///   - groups: how many it has.
+    ///   - addsToTotal: whether what it counts adds up to the total.
+    mutating func takeFigures(_ rows: QueryResult, groups: Int, addsToTotal: Bool)
+        throws(PostgreSQLError)
+    {
+        let (name, count) = (groups + 2, groups + 4)
         for row in 0..<rows.rowCount {
             let part = Int(try rows.int32(row, 0))
-            let count = try rows.int64(row, 3)
-            if try rows.textIfPresent(row, 1) == nil {
-                parts[part].leftOut.add(count, ofMode: try rows.text(row, 2))
-            } else {
-                parts[part].leftOut.add(count, for: try rows.value(row, 1))
+            let kind: FigureKind = try rows.value(row, 1)
+            switch kind {
+            case .counted:
+                if groups > 0 {
+                    var keys: [String?] = []
+                    for group in 0..<groups {
+                        keys.append(try rows.textIfPresent(row, group + 2))
+                    }
+                    try take(rows, row, name, into: &parts[part].counts[keys, default: Tallies()])
+                }
+                if addsToTotal { try take(rows, row, name, into: &parts[part].total) }
+            case .leftOut:
+                parts[part].leftOut.add(
+                    try rows.int64(row, count), for: try rows.value(row, name))
+            case .otherMode:
+                parts[part].leftOut.add(
+                    try rows.int64(row, count), ofMode: try rows.text(row, name))
+            case .late: parts[part].late? += try rows.int64(row, count)
             }
         }
     }
 
-    mutating func takeLate(_ rows: QueryResult) throws(PostgreSQLError) {
-        for row in 0..<rows.rowCount {
-            parts[Int(try rows.int32(row, 0))].late? += try rows.int64(row, 1)
-        }
-    }
-
-    mutating func takeCounts(_ rows: QueryResult, addsToTotal: Bool) throws(PostgreSQLError) {
-        let groups = question.groups.count
-        for row in 0..<rows.rowCount {
-            let part = Int(try rows.int32(row, 0))
-            var keys: [String?] = []
-            for group in 0..<groups { keys.append(try rows.textIfPresent(row, group + 1)) }
-            if groups > 0 {
-                try take(rows, row, groups + 1, into: &parts[part].counts[keys, default: Tallies()])
-            }
-            if addsToTotal { try take(rows, row, groups + 1, into: &parts[part].total) }
-        }
-    }
-
-    mutating func takeTotals(_ rows: QueryResult) throws(PostgreSQLError) {
-        for row in 0..<rows.rowCount {
-            try take(rows, row, 1, into: &parts[Int(try rows.int32(row, 0))].total)
-        }
-    }
-
-    /// Adds tally, value, count and packed values from a column on.
+    /// Adds name, value, count and packed values from a column on.
     private func take(
         _ rows: QueryResult, _ row: Int, _ column: Int, into tallies: inout Tallies
     ) throws(PostgreSQLError) {

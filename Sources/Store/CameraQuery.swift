@@ -20,9 +20,9 @@ struct CameraQuery: FigureSource {
         .ofCoverage(known: known, in: &query)
     }
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-    {
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement] {
         let asked = Set(groups).union(question.filters.map(\.dimension))
         let isByMonth = !groups.contains { $0.tellsDaysApart && $0 != .month && $0 != .site }
         return Self.table.statements(of: spans, asked: asked) { reading, stretches in
@@ -82,24 +82,17 @@ struct CameraQuery: FigureSource {
     private func tally(
         _ sums: String, by groups: [Dimension], packed: String, _ query: Query
     ) -> Statement {
-        let names = groups.indices.map { ", c.k\($0)" }.joined()
-        return Statement(
-            """
-            SELECT p.part\(texts(groups)), t.tally, NULL::bigint, sum(c.count)::bigint, \(packed)
-            FROM (
-                \(sums)
-            ) c
-            CROSS JOIN (VALUES ('installed_cameras'), ('analysed_cameras')) t (tally)
-            \(question.rowsOfParts) AND (c.analysed OR t.tally = 'installed_cameras')
-            GROUP BY p.part\(names), t.tally
-            """, parameters: query.parameters)
+        var figures = FigureStatement(of: question, by: groups, sums: sums)
+        figures.count(
+            "t.tally", count: "sum(c.count)::bigint", packed: packed,
+            join: "CROSS JOIN (VALUES ('installed_cameras'), ('analysed_cameras')) t (tally)",
+            where: "(c.analysed OR t.tally = 'installed_cameras')", isAggregate: true)
+        return figures.statement(query)
     }
 
     private func places(_ count: Int) -> String {
         (1...count).map(String.init).joined(separator: ", ")
     }
-
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
 
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement? {
         var query = Query()

@@ -32,33 +32,29 @@ struct CoverageQuery: FigureSource {
     /// Several models may look through one camera at once.
     func addsUp(over groups: [Dimension]) -> Bool { !groups.contains(.model) }
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-    {
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement] {
         let asked = Set(groups).union(question.filters.map(\.dimension))
         return table.statements(of: spans, asked: asked) { reading, stretches in
             var query = Query()
             let from = table.bind(reading, of: stretches, known: known, in: &query)
             let kinds = takeApart(reading, by: groups, &query)
             filter(&query)
-            let inner = groups.enumerated().map {
+            let keys = groups.enumerated().map {
                 ", \(key(of: $0.element, reading)) AS k\($0.offset)"
-            }.joined()
-            let outer = groups.enumerated().map {
-                ", \($0.element.text(of: "c.k\($0.offset)"))"
-            }.joined()
-            return Statement(
-                """
-                SELECT p.part\(outer), c.state, NULL::bigint, c.count, NULL::bytea
-                FROM (
-                    SELECT s.parts\(inner), l.state, sum(l.amount)::bigint AS count
+            }
+            var figures = FigureStatement(
+                of: question, by: groups,
+                sums: """
+                    SELECT s.parts\(keys.joined()), l.state, sum(l.amount)::bigint AS count
                     FROM \(from)\(kinds)
                     \(query.whereClause)
                     GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
                     HAVING sum(l.amount) <> 0
-                ) c
-                \(question.rowsOfParts)
-                """, parameters: query.parameters)
+                    """)
+            figures.count("c.state")
+            return figures.statement(query)
         }
     }
 
@@ -86,8 +82,6 @@ struct CoverageQuery: FigureSource {
         }
         return kinds
     }
-
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
 
     private func filter(_ query: inout Query) {
         for (dimension, values) in question.filters {

@@ -14,26 +14,21 @@ protocol FigureSource {
     /// Whether what is counted for the groups' keys adds up to the total.
     func addsUp(over groups: [Dimension]) -> Bool
 
-    /// How much of each: part, the groups' keys as text, tally, value or NULL, count, packed values
-    /// or NULL.
+    /// How much of each, as `FigureStatement` makes it.
     ///
     /// Several statements, and several rows of the same keys, are summed up. Packed values are those
     /// of as many of the count as are known, as `Distribution.Entry.unpack` reads them.
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-
-    /// What the filters would take and the metric does not: part, reason, operating mode, count.
     ///
-    /// A reason is one of `LeftOutReason`; NULL: another operating mode than those asked for.
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
+    /// - Parameter withOthers: also what is not counted though the filters would take it, and what of
+    ///   the counted is told apart, which have no groups.
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement]
 
     /// The days that each cell is about, as far as they are recorded whole: part, the keys of those
     /// groups that tell days apart or are sites, days since 1970-01-01 packed as values are; nil: the
     /// metric has no figures of days.
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement?
-
-    /// How many of the alarms counted were late: part, count. Several are summed up.
-    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement]
 
     /// Which rows of the journal, known after one position and up to another, have changed figures:
     /// part, the groups' keys as text, position, event, subject; at most `ChangeBehind.rowsMax` each.
@@ -51,12 +46,22 @@ struct RecordingTimes {
     let until: String
 }
 
+/// What a row of the figures is about.
+enum FigureKind: String {
+    /// Its name is a tally.
+    case counted
+    /// Its name is a `LeftOutReason`.
+    case leftOut = "left_out"
+    /// What is of another operating mode than those asked for: its name.
+    case otherMode = "other_mode"
+    /// The alarms among the counted that were late; it has no name.
+    case late
+}
+
 extension FigureSource {
     func recording(known: LedgerStanding, in query: inout Query) -> RecordingTimes? { nil }
 
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement? { nil }
-
-    func late(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] { [] }
 
     /// Of what has several values the parts do not add up to the total.
     func addsUp(over groups: [Dimension]) -> Bool { !groups.contains(.outcome) }

@@ -87,104 +87,87 @@ struct LedgerQuery: FigureSource {
 
     // MARK: Figures
 
-    func counts(of spans: [LedgerSpan], by groups: [Dimension], known: LedgerStanding)
-        -> [Statement]
-    {
-        reading(spans, by: groups) { rows, stretches in
-            count(rows, of: stretches, by: groups, known)
+    func figures(
+        of spans: [LedgerSpan], by groups: [Dimension], withOthers: Bool, known: LedgerStanding
+    ) -> [Statement] {
+        let asked = Set(groups).union(question.filters.map(\.dimension))
+        return source.table.statements(of: spans, asked: asked) { rows, stretches in
+            figures(rows, of: stretches, by: groups, withOthers: withOthers, known)
         }
     }
 
-    func leftOut(of spans: [LedgerSpan], known: LedgerStanding) -> [Statement] {
-        reading(spans, by: []) { rows, stretches in leftOut(rows, of: stretches, known) }
-    }
-
-    private func reading(
-        _ spans: [LedgerSpan], by groups: [Dimension],
-        _ statement: (LedgerTable.Reading, [LedgerStretch]) -> Statement
-    ) -> [Statement] {
-        let asked = Set(groups).union(question.filters.map(\.dimension))
-        return source.table.statements(of: spans, asked: asked, statement)
-    }
-
-    private func count(
+    private func figures(
         _ rows: LedgerTable.Reading, of stretches: [LedgerStretch], by groups: [Dimension],
-        _ known: LedgerStanding
+        withOthers: Bool, _ known: LedgerStanding
     ) -> Statement {
         var query = Query()
         var from = bind(rows, of: stretches, known, in: &query)
-        if groups.contains(.outcome) {
-            from += """
-
-                CROSS JOIN LATERAL unnest(
-                    CASE WHEN l.outcomes = '{}' THEN ARRAY[NULL]::text[] ELSE l.outcomes END
-                ) o (outcome)
-                """
+        if groups.contains(.outcome) { from += "\n\(outcomes)" }
+        filter(&query)
+        var columns = ""
+        var (isOfModes, isCounted) = ("true", "true")
+        if withOthers {
+            columns = ", l.operating_mode, l.retracted"
+            if source.hasCancelled { columns += ", l.cancelled" }
+            isOfModes = self.isOfModes("c", in: &query)
+            isCounted = counted("c")
+        } else {
+            query.filter(self.isOfModes("l", in: &query))
+            query.filter(counted("l"))
         }
-        query.filter(counted)
-        filter(&query, modes: true)
-        let inner = groups.enumerated().map { ", \(key(of: $0.element, rows)) AS k\($0.offset)" }
-            .joined()
-        let outer = groups.enumerated().map {
-            ", \($0.element.text(of: "c.k\($0.offset)"))"
-        }.joined()
+        let keys = groups.enumerated().map { ", \(key(of: $0.element, rows)) AS k\($0.offset)" }
         var value = source.value ?? "NULL::bigint"
         var packed = "NULL::bytea"
         if case .cells = rows, source.value != nil {
             value = "NULL::bigint"
             packed = "string_agg(l.arrivals, '')"
         }
-        return Statement(
-            """
-            SELECT p.part\(outer), '\(FigureTally.cases.rawValue)', c.value, c.count, c.packed
-            FROM (
-                SELECT s.parts\(inner), \(value) AS value, sum(l.amount)::bigint AS count,
-                    \(packed) AS packed
+        let names = ["s.parts"] + groups.indices.map { "k\($0)" }
+        var figures = FigureStatement(
+            of: question, by: groups,
+            sums: """
+                SELECT s.parts\(keys.joined()), \(value) AS value,
+                    sum(l.amount)::bigint AS count, \(packed) AS packed\(columns)
                 FROM \(from)
                 \(query.whereClause)
-                GROUP BY \((1...groups.count + 2).map(String.init).joined(separator: ", "))
-            ) c
-            \(question.rowsOfParts)
-            """, parameters: query.parameters)
-    }
-
-    private func leftOut(
-        _ rows: LedgerTable.Reading, of stretches: [LedgerStretch], _ known: LedgerStanding
-    )
-        -> Statement
-    {
-        var query = Query()
-        let from = bind(rows, of: stretches, known, in: &query)
-        filter(&query, modes: false)
-        // What the metric counts itself is the most by far, and not asked for here.
-        var counted = counted
-        var isOtherMode = "false"
-        if let modes = question.operatingModes {
-            let modes = query.bind(.texts(modes))
-            counted += " AND l.operating_mode = ANY (\(modes))"
-            isOtherMode = "l.operating_mode <> ALL (\(modes))"
+                GROUP BY \(names.joined(separator: ", ")), value\(columns)
+                """)
+        figures.count(
+            "'\(FigureTally.cases.rawValue)'", value: "c.value", packed: "c.packed",
+            where: "\(isOfModes) AND \(isCounted)")
+        if withOthers {
+            figures.tell(.otherMode, named: "c.operating_mode", where: "NOT (\(isOfModes))")
+            figures.tell(
+                .leftOut, named: "'\(LeftOutReason.retracted.rawValue)'::text",
+                where: "\(isOfModes) AND c.retracted")
+            if source.hasCancelled {
+                figures.tell(
+                    .leftOut, named: "'\(LeftOutReason.cancelled.rawValue)'::text",
+                    where: "\(isOfModes) AND c.cancelled AND NOT c.retracted")
+            }
         }
-        query.filter("NOT (\(counted))")
-        return Statement(
-            """
-            SELECT p.part, c.reason, c.operating_mode, c.count
-            FROM (
-                SELECT s.parts,
-                    CASE WHEN \(isOtherMode) THEN NULL
-                        WHEN l.retracted THEN '\(LeftOutReason.retracted.rawValue)'
-                        ELSE '\(LeftOutReason.cancelled.rawValue)' END AS reason,
-                    l.operating_mode, sum(l.amount)::bigint AS count
-                FROM \(from)
-                \(query.whereClause)
-                GROUP BY 1, 2, 3
-            ) c
-            \(question.rowsOfParts)
-            """, parameters: query.parameters)
+        return figures.statement(query)
     }
 
-    /// What holds for the rows and cells that the metric counts, in the modes asked for.
-    private var counted: String {
-        source.hasCancelled ? "NOT l.retracted AND NOT l.cancelled" : "NOT l.retracted"
+    /// SQL by which each row is there once for each of its outcomes.
+    private var outcomes: String {
+        """
+        CROSS JOIN LATERAL unnest(
+            CASE WHEN l.outcomes = '{}' THEN ARRAY[NULL]::text[] ELSE l.outcomes END
+        ) o (outcome)
+        """
+    }
+
+    /// What holds for rows of the modes asked for in a table.
+    private func isOfModes(_ table: String, in query: inout Query) -> String {
+        guard let modes = question.operatingModes else { return "true" }
+        return "\(table).operating_mode = ANY (\(query.bind(.texts(modes))))"
+    }
+
+    /// What holds for what the metric counts in a table, in the modes asked for.
+    private func counted(_ table: String) -> String {
+        let cancelled = source.hasCancelled ? " AND NOT \(table).cancelled" : ""
+        return "NOT \(table).retracted\(cancelled)"
     }
 
     // MARK: Rows
@@ -199,10 +182,7 @@ struct LedgerQuery: FigureSource {
         return source.table.bind(rows, of: stretches, known: known, in: &query)
     }
 
-    private func filter(_ query: inout Query, modes: Bool) {
-        if modes, let modes = question.operatingModes {
-            query.filter("l.operating_mode = ANY (\(query.bind(.texts(modes))))")
-        }
+    private func filter(_ query: inout Query) {
         for (dimension, values) in question.filters {
             let values = query.bind(.texts(values))
             switch dimension {
@@ -229,27 +209,13 @@ extension LedgerQuery {
         var query = Query()
         let groups = leftOut ? [] : groups
         var from = "\(query.bind(spans)) JOIN \(source.first.table) l ON \(source.table.isWithin)"
-        if groups.contains(.outcome) {
-            from += """
-
-                CROSS JOIN LATERAL unnest(
-                    CASE WHEN l.outcomes = '{}' THEN ARRAY[NULL]::text[] ELSE l.outcomes END
-                ) o (outcome)
-                """
-        }
+        if groups.contains(.outcome) { from += "\n\(outcomes)" }
         from += " JOIN positions p ON p.change = l.change"
         query.filter(source.condition)
         query.filter(source.rowCondition)
-        filter(&query, modes: !leftOut)
-        if leftOut {
-            var counted = counted
-            if let modes = question.operatingModes {
-                counted += " AND l.operating_mode = ANY (\(query.bind(.texts(modes))))"
-            }
-            query.filter("NOT (\(counted))")
-        } else {
-            query.filter(counted)
-        }
+        filter(&query)
+        let isCounted = "\(isOfModes("l", in: &query)) AND \(counted("l"))"
+        query.filter(leftOut ? "NOT (\(isCounted))" : isCounted)
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
         let inner = groups.enumerated().map { ", \(key(of: $0.element, .rows)) AS k\($0.offset)" }

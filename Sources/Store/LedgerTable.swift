@@ -107,13 +107,3 @@ extension Dimension {
         }
     }
 }
-
-extension StatisticsQuestion {
-    /// SQL of a row for each part that the stretch of a sum `c` belongs to.
-    var rowsOfParts: String {
-        """
-        CROSS JOIN generate_series(0, \(comparisons.count)) p (part)
-        WHERE (c.parts >> p.part) & 1 = 1
-        """
-    }
-}

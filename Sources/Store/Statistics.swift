@@ -120,23 +120,23 @@ extension Database {
             try assembly.takeCalendar(try await connection.execute([calendar])[0])
         }
         guard assembly.leastCellCount <= StatisticsQuestion.cellsMax else { return .tooManyCells }
-        let leftOut = source.leftOut(of: spans, known: standing)
-        let counts = source.counts(of: spans, by: question.groups, known: standing)
+        // What is told beside the figures has no groups, and is read with what adds up.
         let hasOwnTotal = !source.addsUp(over: question.groups)
-        let totals = hasOwnTotal ? source.counts(of: spans, by: [], known: standing) : []
-        if let days = source.days(of: spans, by: question.groups) {
-            try assembly.takeDays(try await connection.execute([days])[0])
+        let figures = source.figures(
+            of: spans, by: question.groups, withOthers: !hasOwnTotal, known: standing)
+        let totals =
+            hasOwnTotal
+            ? source.figures(of: spans, by: [], withOthers: true, known: standing) : []
+        let days = source.days(of: spans, by: question.groups).map { [$0] } ?? []
+        let results = try await connection.execute(figures + totals + days)
+        for result in results[..<figures.count] {
+            try assembly.takeFigures(
+                result, groups: question.groups.count, addsToTotal: !hasOwnTotal)
         }
-        let late = source.late(of: spans, known: standing)
-        let results = try await connection.execute(leftOut + counts + totals + late)
-        for result in results[..<leftOut.count] { try assembly.takeLeftOut(result) }
-        for result in results[leftOut.count...].prefix(counts.count) {
-            try assembly.takeCounts(result, addsToTotal: !hasOwnTotal)
+        for result in results[figures.count...].prefix(totals.count) {
+            try assembly.takeFigures(result, groups: 0, addsToTotal: true)
         }
-        for result in results[(leftOut.count + counts.count)...].prefix(totals.count) {
-            try assembly.takeTotals(result)
-        }
-        for result in results.suffix(late.count) { try assembly.takeLate(result) }
+        for result in results.suffix(days.count) { try assembly.takeDays(result) }
         guard let answer = assembly.answer else { return .tooManyCells }
         guard let threshold = question.suppressBelow else { return .answer(answer) }
         let suppressed = SmallNumberSuppression(below: threshold).applied(to: answer)
