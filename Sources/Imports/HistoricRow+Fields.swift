@@ -41,6 +41,7 @@ enum HistoryKind: String, CaseIterable {
 extension HistoricRow {
     /// Reads a line's fields; refuses all that is wrong with them at once.
     init(_ fields: JSONObject, line: Int) throws(HistoricFaults) {
+        let fields = fields.withoutNullColumns
         var reader = ObjectReader(.object(fields))
         let named = reader.nullableCase("kind", of: HistoryKind.self)
         guard reader.isValid else { throw HistoricFaults(reader.errors, line: line) }
@@ -55,6 +56,16 @@ extension HistoricRow {
             throw HistoricFaults(reader.errors, line: line, kind: kind)
         }
         self.init(line: line, record: record)
+    }
+}
+
+extension JSONObject {
+    /// The fields that say something. An export writes each column in each line, with null where
+    /// the line has nothing; a null under another name remains, to be refused.
+    fileprivate var withoutNullColumns: JSONObject {
+        guard members.contains(where: { $0.value == .null }) else { return self }
+        let columns = ["kind"] + HistoryKind.allCases.flatMap(\.columns)
+        return JSONObject(members.filter { $0.value != .null || !columns.contains($0.name) })
     }
 }
 

@@ -107,6 +107,22 @@ private func intervention(_ row: HistoricRow?) throws -> HistoricIntervention {
         #expect(try intervention(lines.rows.last).immediate == false)
     }
 
+    @Test func `takes null in lines of JSON for a column left out, whosever column it is`() throws {
+        let file = read(
+            """
+            {"kind":null,"key":"E-1","category":"hazard_prevention","occurred_at":"2022-06-04T01:20","recognitions":null,"incident":null,"immediate":null,"dispatched_at":null,"arrived_at":null}
+            {"key":"I-1","category":null,"incident":"E-1","immediate":false,"dispatched_at":"2022-06-04T01:25","arrived_at":null}
+            {"key":"I-2","incident":"E-1","immediate":false,"dispatched_at":"2022-06-04T01:25","arrived_at":null,"arrival_source":"keyed"}
+            {"key":null,"category":"hazard_prevention","occurred_at":"2022-06-04T01:20","officer":null}
+            """, .ndjson)
+
+        #expect(file.rows.map(\.line) == [1, 2])
+        #expect(try incident(file.rows.first).key == "E-1")
+        #expect(try intervention(file.rows.last).arrivedAt == nil)
+        #expect(
+            file.faults == ["3 arrival_source invalid", "4 key missing", "4 officer unknown"])
+    }
+
     static let faulty: [(String, [String])] = [
         ("", ["1 - missing"]),
         ("key,category\nE-1,criminal_offence\n", ["1 occurred_at missing"]),
