@@ -152,13 +152,9 @@ extension `Evidence holds` {
                     throw NotStored(outcome: "not released")
                 }
                 _ = try await submit(hour, site, instance)
-                let making = Task { try await holdAll(due, site, instance) }
-                let waiting = Statement(
-                    """
-                    SELECT count(*) FROM pg_locks l
-                    WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
-                    """)
-                while try await connection.execute(waiting).int64(0, 0) == 0 {}
+                let making = try await connection.blocking {
+                    try await holdAll(due, site, instance)
+                }
                 _ = try await connection.execute([Statement("COMMIT")])
                 return try await making.value
             }

@@ -481,15 +481,9 @@ import Testing
                     Statement("BEGIN"),
                     Statement("INSERT INTO held_detections SELECT * FROM detections"),
                 ])
-                let making = Task {
+                let making = try await connection.blocking {
                     try await hold(from: hour * 11, to: hour * 9, site, instance)
                 }
-                let waiting = Statement(
-                    """
-                    SELECT count(*) FROM pg_locks l
-                    WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
-                    """)
-                while try await connection.execute(waiting).int64(0, 0) == 0 {}
                 let second = try await submit(hour * 10 - .seconds(1), site, instance)
                 _ = try await connection.execute([Statement("ROLLBACK")])
                 return (try await making.value, second)

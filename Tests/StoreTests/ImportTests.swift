@@ -577,16 +577,11 @@ import Testing
                     FROM areas a
                     """),
             ]
-            let waiting = Statement(
-                """
-                SELECT count(*) FROM pg_locks l
-                WHERE NOT l.granted AND pg_backend_pid() = ANY (pg_blocking_pids(l.pid))
-                """)
 
             try await scene.database.session { connection, _ in
                 _ = try await connection.execute(
                     [Database.begin, Database.nextChange] + (isImportFirst ? importing : changing))
-                let second = Task {
+                let second = try await connection.blocking {
                     guard isImportFirst else {
                         #expect(try await scene.report(Self.history).faults == [])
                         return
@@ -600,7 +595,6 @@ import Testing
                             by: DemonstrationSite.author, at: .now())
                     }.stored()
                 }
-                while try await connection.execute(waiting).int64(0, 0) == 0 {}
                 _ = try await connection.execute([Database.appendPosition, Database.commit])
                 try await second.value
             }

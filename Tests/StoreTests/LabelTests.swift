@@ -146,15 +146,7 @@ import Testing
                 _ = try await connection.execute([
                     Statement("BEGIN"), Statement("LOCK correlation IN ROW EXCLUSIVE MODE"),
                 ])
-                let giving = Task { try await labels(instance) }
-                let waiting = Statement(
-                    """
-                    SELECT count(*) FROM pg_locks
-                    WHERE relation = 'correlation'::regclass AND NOT granted
-                        AND database = (
-                            SELECT oid FROM pg_database WHERE datname = current_database())
-                    """)
-                while try await connection.execute(waiting).int64(0, 0) == 0 {}
+                let giving = try await connection.blocking { try await labels(instance) }
                 try await judge(second, .confirm(note: nil), instance)
                 _ = try await connection.execute([Statement("ROLLBACK")])
                 return try await giving.value
