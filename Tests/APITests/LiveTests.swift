@@ -26,6 +26,8 @@ import Testing
             limits.ringEventsMax = Int.random(in: 1...30, using: &random)
             limits.journalPageSize = Int.random(in: 1...12, using: &random)
             limits.heartbeatSeconds = 1
+            // Where all tests run at once, the time between two turns may be long.
+            limits.stallTimeMax = .seconds(3_600)
             let hub = LiveHub(journal: journal, replayWindow: 1_000_000, limits: limits)
             let sites = ["hall", "yard", "gate"]
             var fed = 0
