@@ -85,7 +85,7 @@ extension Call {
 
 extension Problem {
     /// A reading for which a reason was missing.
-    fileprivate init(_ rule: AccessReason) {
+    init(_ rule: AccessReason) {
         let way =
             rule == .shift ? "Start a shift, or send Access-Reason." : "Send Access-Reason."
         self.init(

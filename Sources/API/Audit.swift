@@ -24,14 +24,16 @@ extension API {
             filter.from = query.time("from")
             filter.to = query.time("to")
             try query.finish()
-            if let subject = filter.subject {
-                try await api.database.logReading(
-                    of: subject, only: filter.site, by: call.author(), reason: call.accessReason(),
-                    at: call.receivedAt)
+            let outcome = try await api.database.audit(
+                filter, before: before, limit: limit, by: call.author(),
+                reason: call.accessReason(), at: call.receivedAt)
+            switch outcome {
+            case .page(let page):
+                return .list(
+                    page.documents, next: page.next.map { Cursor.encode($0) }, for: call.request)
+            case .withoutReason(let rule):
+                throw Problem(rule)
             }
-            let page = try await api.database.audit(filter, before: before, limit: limit)
-            return .list(
-                page.documents, next: page.next.map { Cursor.encode($0) }, for: call.request)
         }
         add(.get, "/v1/access-log", for: [.auditor]) { api, call in
             var query = QueryReader(call.request)

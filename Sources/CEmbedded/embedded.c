@@ -71,6 +71,9 @@ static const unsigned char migration_0021[] = {
 static const unsigned char migration_0022[] = {
 #embed "../../Migrations/0022_order_ledger_cells.sql"
 };
+static const unsigned char migration_0023[] = {
+#embed "../../Migrations/0023_log_journal_readings.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -96,6 +99,7 @@ static const struct embedded_file files[] = {
     {"0020_create_load_ledger.sql", migration_0020, sizeof migration_0020},
     {"0021_merge_ledger_runs.sql", migration_0021, sizeof migration_0021},
     {"0022_order_ledger_cells.sql", migration_0022, sizeof migration_0022},
+    {"0023_log_journal_readings.sql", migration_0023, sizeof migration_0023},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -16,7 +16,8 @@ public enum AccessAction: String, Sendable, CaseIterable {
     /// Of a frozen report's figures; of the list of reports and of a key the subject is the site.
     case reportRead = "report.read"
 
-    /// Of all that happened to one thing.
+    /// Of what the journal tells: of all that happened to one thing if it was asked for that, else
+    /// the subject is the site.
     case journalRead = "journal.read"
 
     /// Where what is read is kept; nil: it is no single thing.
@@ -183,12 +184,11 @@ extension Database {
         if let subject = filter.subject {
             let isSubject = "subject = \(query.bind(.text(subject)))"
             if let id = UUID(subject) {
-                // A handover is of a site, and shows single things too. Each part has an index of
-                // its own, in the order of the list.
+                // Handovers and pages of the journal are of a site, and show single things too.
                 let place = query.bind(.uuid(PostgreSQLUUID(id)))
                 table = """
                     (SELECT * FROM accesses WHERE \(isSubject) UNION ALL
-                    SELECT * FROM accesses WHERE shown <> '{}' AND shown @> ARRAY[\(place)])
+                    SELECT * FROM accesses_that_showed(\(place)))
                     """
                 document = "access_document(ROW(t.*)::accesses)"
             } else {

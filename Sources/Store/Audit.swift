@@ -16,11 +16,21 @@ public struct AuditFilter: Sendable {
     public init() {}
 }
 
+public enum AuditOutcome: Sendable {
+    case page(JournalPage)
+    /// A site demands a reason for what the page would show of it, and none was given.
+    case withoutReason(AccessReason)
+}
+
 extension Database {
     /// The journal, newest first, with the names and texts that are not erased.
-    public func audit(_ filter: AuditFilter, before: EventID?, limit: Int)
-        async throws(StoreError) -> JournalPage
-    {
+    ///
+    /// A page shows single alarms, incidents and whatever else has changed: the reading of it is
+    /// recorded at their sites, with the reason given, or it is not shown.
+    public func audit(
+        _ filter: AuditFilter, before: EventID?, limit: Int, by reader: Author, reason: String?,
+        at instant: Timestamp
+    ) async throws(StoreError) -> AuditOutcome {
         var query = Query()
         query.filter("j.event", filter.event.map { .text($0) })
         query.filter("j.subject", filter.subject.map { .text($0) })
@@ -76,7 +86,7 @@ extension Database {
                     \(JournalPage.members),
                     'site', j.site,
                     'subject', j.subject,
-                    'document', \(JournalPage.document))::text
+                    'document', \(JournalPage.document))::text, j.site, j.subject
                 FROM positions p CROSS JOIN LATERAL (
                     SELECT * FROM journal j
                     WHERE \(ordinals.joined(separator: " AND "))
@@ -86,14 +96,26 @@ extension Database {
                 """, parameters: query.parameters)
         ])
         do throws(PostgreSQLError) {
-            return try JournalPage(results[0], limit: limit)
+            let page = try JournalPage(results[0], limit: limit)
+            let rows = 0..<page.documents.count
+            let log = Statement(
+                "SELECT log_journal_reading($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                .texts(
+                    try rows.map { (row) throws(PostgreSQLError) in
+                        results[0].isNull(row, 3) ? nil : try results[0].text(row, 3)
+                    }),
+                .texts(
+                    try rows.map { (row) throws(PostgreSQLError) in try results[0].text(row, 4) }),
+                .text(filter.subject), .uuid(PostgreSQLUUID(.v7(at: instant))),
+                .uuid(reader.token), .text(reader.role.rawValue), .text(reason),
+                .text(reader.requestID), .time(instant))
+            let rule = try await transact([log])[0]
+            return rule.isNull(0, 0) ? .page(page) : .withoutReason(try rule.value(0, 0))
         } catch {
             throw StoreError(error)
         }
     }
-}
 
-extension Database {
     /// SQL of the changes of a request, each once: it makes few, of which one, an import, may have
     /// hundreds of thousands of rows. The index is asked for the change before the last one found.
     private static func changes(where rows: String) -> String {
@@ -109,29 +131,5 @@ extension Database {
             )
             SELECT f.change FROM found f
             """
-    }
-
-    /// Records that somebody is about to read in the journal all that happened to one thing, with the
-    /// reason given. What belongs to no site, or is not there, has no log to be recorded in.
-    public func logReading(
-        of subject: String, only site: SiteID?, by reader: Author, reason: String?,
-        at instant: Timestamp
-    ) async throws(StoreError) {
-        let log = Statement(
-            """
-            INSERT INTO accesses
-                (site, id, accessed_at, action, subject, actor, role, reason, request_id)
-            SELECT j.site, $3, $4, $5, j.subject, $6, $7, $8, $9 FROM journal j
-            WHERE j.subject = $1 AND j.site IS NOT NULL AND ($2::text IS NULL OR j.site = $2)
-            GROUP BY j.site, j.subject
-            """,
-            .text(subject), .text(site?.description), .uuid(PostgreSQLUUID(.v7(at: instant))),
-            .time(instant), .text(AccessAction.journalRead.rawValue), .uuid(reader.token),
-            .text(reader.role.rawValue), .text(reason), .text(reader.requestID))
-        do throws(PostgreSQLError) {
-            _ = try await transact([log])
-        } catch {
-            throw StoreError(error)
-        }
     }
 }

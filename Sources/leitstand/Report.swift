@@ -76,7 +76,10 @@ struct Report: AsyncParsableCommand {
         func run() async throws {
             let id = try reportID(id)
             try output.write(
-                try await database.withStore { try await output.bytes(of: id, in: $0) })
+                try await database.withStore { store in
+                    try await logReading(of: id, in: store)
+                    return try await output.bytes(of: id, in: store)
+                })
         }
     }
 
@@ -99,8 +102,9 @@ struct Report: AsyncParsableCommand {
 
         func run() async throws {
             let id = try reportID(id)
-            let recheck = try await database.withStore {
-                try await $0.recheck(id, only: nil, at: .now())
+            let recheck = try await database.withStore { store in
+                try await logReading(of: id, in: store)
+                return try await store.recheck(id, only: nil, at: .now())
             }
             guard let recheck else { throw ValidationError("there is no report \(id)") }
             if let out { try OutputFile(out).write(recheck.json(showingEntries: true)) }
@@ -143,6 +147,13 @@ private func reportID(_ text: String) throws -> ReportID {
         throw ValidationError("a report's id is a UUID")
     }
     return id
+}
+
+/// Records the reading as the server does; whoever reads here has no token.
+private func logReading(of id: ReportID, in store: Database) async throws {
+    guard try await store.logReading(of: id, only: nil, by: nil, at: .now()) else {
+        throw ValidationError("there is no report \(id)")
+    }
 }
 
 extension Recheck {

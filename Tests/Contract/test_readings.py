@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from contract import call
-from server_under_test import Site
+from server_under_test import Server, Site, create_site
 from test_contract import detection, instant, pages, set_positions
 
 ANY = {"If-Match": "*"}
@@ -75,7 +75,15 @@ class Scene:
         return [reading for reading in readings if reading["action"] != "journal.read"]
 
     def journaled(self, path: str) -> int:
-        return len(pages(self.auditor, "/v1/audit", subject=path.split("/")[3]))
+        entries = call(
+            self.auditor,
+            "GET",
+            "/v1/audit",
+            200,
+            params={"subject": path.split("/")[3], "limit": 500},
+            headers=REASON,
+        )
+        return len(entries["items"])
 
     def demand_reason(self) -> None:
         path = f"/v1/sites/{self.site.id}"
@@ -240,27 +248,91 @@ def test_each_text_of_a_history_is_erased_by_the_id_that_stands_with_it(
         assert (changed["note"], changed["incident"]["note"]) == left
 
 
-def test_who_reads_all_that_happened_to_one_thing_is_logged(site: Site) -> None:
-    alarm = Scene(site).alarm().split("/")[3]
-    auditor = site.client("auditor")
+def audit(scene: Scene, status: int = 200, **parameters: str) -> Any:
+    """A page of the journal as the site's auditor gets it, with a reason unless it is refused."""
+    headers = {} if status == 403 else REASON
+    return call(scene.auditor, "GET", "/v1/audit", status, params=parameters, headers=headers)
 
-    call(auditor, "GET", "/v1/audit", 200)
-    call(auditor, "GET", "/v1/audit", 200, params={"subject": str(uuid.uuid4())})
-    request = uuid.uuid4().hex
-    read = call(
-        auditor,
-        "GET",
-        "/v1/audit",
-        200,
-        params={"subject": alarm, "event": "alarm.raised"},
-        headers=REASON | {"X-Request-ID": request},
-    )
 
-    assert [entry["subject"] for entry in read["items"]] == [alarm]
-    [logged] = pages(auditor, "/v1/access-log")
-    assert (logged["action"], logged["subject"]) == ("journal.read", alarm)
-    assert (logged["actor"]["role"], logged["reason"]) == ("auditor", "Rückfrage")
-    assert logged["request_id"] == request
+def test_a_page_of_the_journal_is_a_reading_of_what_it_shows(site: Site) -> None:
+    scene = Scene(site)
+    alarm, other = (scene.alarm(pattern=p).split("/")[3] for p in ("hitting", "kicking"))
+    incident = scene.incident().split("/")[3]
+    [entry] = audit(scene, subject=incident)["items"]
+    scene.demand_reason()
+
+    asked = [
+        {"subject": alarm},
+        {"request_id": entry["request_id"]},
+        {"actor": entry["actor"]["token"]},
+        {"event": "alarm.raised"},
+        {"role": "observer"},
+        {"limit": "1", "event": "alarm.raised"},
+        {},
+    ]
+    shown = [
+        (alarm, set()),
+        (site.id, {incident}),
+        (site.id, {incident}),
+        (site.id, {alarm, other}),
+        (site.id, {incident}),
+        (site.id, {other}),
+    ]
+    for parameters in asked:
+        refused = audit(scene, 403, **parameters)
+        assert refused["code"] == "access.reason-missing"
+        audit(scene, **parameters)
+
+    logged = pages(scene.auditor, "/v1/access-log", action="journal.read")[::-1]
+    assert len(logged) == 1 + len(asked)
+    assert (logged[0]["subject"], logged[0]["reason"]) == (incident, "Rückfrage")
+    assert [(row["subject"], set(row["shown"])) for row in logged[1:-1]] == shown
+    assert logged[-1]["subject"] == site.id
+    assert {alarm, other, incident} <= set(logged[-1]["shown"])
+    assert {row["actor"]["role"] for row in logged} == {"auditor"}
+    of_the_alarm = [row for row in logged if alarm in [row["subject"], *row["shown"]]]
+    assert pages(scene.auditor, "/v1/access-log", subject=alarm)[::-1] == of_the_alarm
+
+
+def test_a_page_of_the_journal_that_shows_nothing_is_no_reading(site: Site) -> None:
+    scene = Scene(site)
+    scene.demand_reason()
+
+    page = call(scene.auditor, "GET", "/v1/audit", 200, params={"subject": str(uuid.uuid4())})
+
+    assert page["items"] == []
+    assert pages(scene.auditor, "/v1/access-log") == []
+
+
+def test_the_journal_of_several_sites_is_read_at_each_or_at_none(
+    server: Server, administrator: httpx.Client, site: Site
+) -> None:
+    other = create_site(server, administrator, f"site-{uuid.uuid4().hex}")
+    with server.client(server.create_token("auditor")) as auditor:
+        scenes = [Scene(site), Scene(other)]
+        matters = [scene.incident().split("/")[3] for scene in scenes]
+        scenes[1].demand_reason()
+        made = {"event": "incident.created", "limit": "2"}
+
+        refused = call(auditor, "GET", "/v1/audit", 403, params=made)
+        assert refused["code"] == "access.reason-missing"
+        logs = [pages(scene.auditor, "/v1/access-log") for scene in scenes]
+        assert logs == [[], []]
+
+        call(auditor, "GET", "/v1/audit", 200, params=made, headers=REASON)
+        for scene, matter in zip(scenes, matters, strict=True):
+            [row] = pages(scene.auditor, "/v1/access-log")
+            assert (row["action"], row["subject"]) == ("journal.read", scene.site.id)
+            assert row["shown"] == [matter]
+
+        # Of no site, so it concerns all.
+        token = {"event": "token.created", "limit": "500"}
+        entries = call(auditor, "GET", "/v1/audit", 200, params=token, headers=REASON)["items"]
+        common = {entry["subject"] for entry in entries if entry["site"] is None}
+        assert common
+        for scene in scenes:
+            assert common <= set(pages(scene.auditor, "/v1/access-log")[0]["shown"])
+    other.close()
 
 
 def test_a_shift_has_a_position_of_its_site_or_none(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -299,6 +300,11 @@ def test_the_command_line_does_the_same(mannheim: Site, tmp_path: Path) -> None:
     assert rechecked.returncode == 0, rechecked.stderr
     assert b"all figures are the same" in rechecked.stdout
     assert json.loads((tmp_path / "r.json").read_text())["same_position"]["identical"]
+    log = mannheim.client("auditor").get("/v1/access-log", params={"subject": report["id"]})
+    read = [row for row in log.json()["items"] if row["actor"] is None]
+    assert [(row["action"], row["request_id"]) for row in read] == [("report.read", None)] * 4
+    unknown = command(server, "report", "get", str(uuid.uuid4()))
+    assert (unknown.returncode, unknown.stdout) == (64, b""), unknown.stderr
 
     order.write_text(json.dumps({"title": "x", "questions": []}))
     refused = command(server, "report", "freeze", order)

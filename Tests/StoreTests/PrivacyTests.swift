@@ -390,6 +390,18 @@ import Testing
 
     // MARK: Audit
 
+    private func audit(
+        _ filter: AuditFilter, before: EventID?, limit: Int, _ scene: Scene
+    ) async throws -> JournalPage {
+        let outcome = try await scene.instance.run { database in
+            try await database.audit(
+                filter, before: before, limit: limit,
+                by: DemonstrationSite.observer(9, as: .auditor), reason: nil, at: now)
+        }
+        guard case .page(let page) = outcome else { throw NotStored(outcome: "\(outcome)") }
+        return page
+    }
+
     @Test func `the journal is listed newest first, page by page, without gap or repetition`()
         async throws
     {
@@ -400,10 +412,7 @@ import Testing
             var ids: [EventID] = []
             var before: EventID?
             repeat {
-                let cursor = before
-                let page = try await scene.instance.run { database in
-                    try await database.audit(AuditFilter(), before: cursor, limit: 3)
-                }
+                let page = try await audit(AuditFilter(), before: before, limit: 3, scene)
                 ids += try page.documents.map { try #require(EventID(try text($0, "id"))) }
                 before = page.next
             } while before != nil
@@ -420,10 +429,8 @@ import Testing
             func count(_ set: (inout AuditFilter) -> Void) async throws -> Int {
                 var filter = AuditFilter()
                 set(&filter)
-                let chosen = filter
-                return try await scene.instance.run { database in
-                    try await database.audit(chosen, before: nil, limit: 100)
-                }.documents.count
+                let page = try await audit(filter, before: nil, limit: 100, scene)
+                return page.documents.count
             }
 
             #expect(try await count { $0.actor = scene.observer.token } == 1)
