@@ -74,6 +74,9 @@ static const unsigned char migration_0022[] = {
 static const unsigned char migration_0023[] = {
 #embed "../../Migrations/0023_log_journal_readings.sql"
 };
+static const unsigned char migration_0024[] = {
+#embed "../../Migrations/0024_keep_partitions.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -100,6 +103,7 @@ static const struct embedded_file files[] = {
     {"0021_merge_ledger_runs.sql", migration_0021, sizeof migration_0021},
     {"0022_order_ledger_cells.sql", migration_0022, sizeof migration_0022},
     {"0023_log_journal_readings.sql", migration_0023, sizeof migration_0023},
+    {"0024_keep_partitions.sql", migration_0024, sizeof migration_0024},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -35,8 +35,11 @@ extension Database {
         ])
         do throws(PostgreSQLError) {
             guard try results[0].int64(0, 0) > 0 else { return .nothing }
-            announceCommit()
-            guard results[1].rowCount > 0 else { return .done(nil) }
+            guard results[1].rowCount > 0 else {
+                // The end of a run is in the journal; a step of one is not.
+                announceCommit()
+                return .done(nil)
+            }
             return .done(
                 RetentionRun(
                     site: try results[1].site(0, 0), deletedBefore: try results[1].time(0, 1),

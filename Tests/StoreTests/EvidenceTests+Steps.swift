@@ -1,5 +1,7 @@
 import ControlCentre
+import EventLoop
 import PostgreSQL
+import Synchronization
 import TestSupport
 import Testing
 
@@ -357,10 +359,10 @@ extension `Evidence holds` {
         try await withDue(4, .partition) { database, instance, site, due in
             try await stepTo(2, instance)
             let id = try await holdAll(due, site, instance)
-            let partition = try await database.query("SELECT name FROM retiring_partitions")
+            let partition = try await database.query("SELECT max(name) FROM retiring_partitions")
                 .text(0, 0)
 
-            try await database.query("DROP TABLE \(partition)")
+            try await database.query("DROP TABLE \(partition) CASCADE")
             let later = try await holdAll(due, site, instance)
             while try await step(instance).isMore {}
 
@@ -375,6 +377,61 @@ extension `Evidence holds` {
                     try await expected(due: Array(due[..<2]), deleted: Array(due[..<2]), database)
                 ])
             #expect(try await count("retiring_partitions", database) == 0)
+        }
+    }
+
+    @Test func `go on with all else while somebody reads a day that is about to be dropped`()
+        async throws
+    {
+        try await withDue(1, .partition) { database, instance, site, due in
+            // The day before goes first.
+            let older = try await submit(now - noon + hour * 24, site, instance)
+            try await database.queryAsRuntime("SELECT count_detections()")
+            try await retire(database, instance)
+            let first = try await database.query(
+                "SELECT min(name) FROM retiring_partitions"
+            ).text(0, 0)
+
+            try await database.session { connection, _ in
+                _ = try await connection.execute([
+                    Statement("BEGIN"), Statement("SELECT FROM \(first)"),
+                ])
+                while try await step(instance).isMore {}
+                #expect(try await count("detection_keys", database) == 2)
+                let left = try await database.query(
+                    "SELECT string_agg(name, ' ') FROM retiring_partitions")
+                #expect(try left.text(0, 0) == first)
+                _ = try await connection.execute([Statement("ROLLBACK")])
+            }
+            while try await step(instance).isMore {}
+
+            #expect(try await count("retiring_partitions", database) == 0)
+            #expect(
+                try await journaled(database) == [
+                    try await expected(due: [older], deleted: [older], database),
+                    try await expected(due: due, deleted: due, database),
+                ])
+        }
+    }
+
+    @Test func `see a run announced once, however many steps it takes`() async throws {
+        try await withDue(5, .rows) { database, instance, site, due in
+            let announced = Atomic<Int>(0)
+            let loop = try database.makeLoop()
+            let store = await loop.run { loop in
+                let pool = Instance.pool(to: database, on: loop, connectionsMax: 1)
+                return LoopBound(
+                    Database(pool: pool) { announced.add(1, ordering: .relaxed) }, to: loop)
+            }
+
+            let steps = try await store.run { store, _ in
+                var steps = 0
+                while try await store.deleteDue(rowsMax: 2).isMore { steps += 1 }
+                return steps
+            }
+
+            #expect(steps == 4)
+            #expect(announced.load(ordering: .relaxed) == 1)
         }
     }
 }

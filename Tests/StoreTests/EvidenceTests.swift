@@ -418,12 +418,73 @@ import Testing
                 try await database.query("DELETE FROM detections")
             }
             try await database.query("SELECT copy_remaining('detections', NULL, 'infinity')")
-            try await database.query("DROP TABLE \(partition)")
+            try await database.query("DROP TABLE \(partition) CASCADE")
 
             #expect(error?.state == SQLState("23001"))
             #expect(uncopied?.state == SQLState("23001"))
             #expect(try await held(id, instance) == [kept.id.description])
             #expect(try await count("detections", database) == 0)
+        }
+    }
+
+    /// A hold that is made, but not copied yet.
+    private func insertHold(
+        _ site: DemonstrationSite, _ database: TestDatabase
+    ) async throws {
+        try await database.query(
+            """
+            INSERT INTO evidence_holds (site, id, camera, starts_at, ends_at, ground,
+                created_at, created_by)
+            VALUES ('mannheim', gen_random_uuid(), $1, $2, $3, 'offence', $3, gen_random_uuid())
+            """, .uuid(site.cameras[0]), .time(now - hour * 11), .time(now))
+    }
+
+    @Test(arguments: ["a partition of its own", "the default partition"])
+    func `lose nothing that is not copied yet when somebody drops its table`(place: String)
+        async throws
+    {
+        try await withSite { database, instance, site in
+            if place == "a partition of its own" {
+                try await database.query(
+                    "SELECT ensure_detection_partitions(current_date - 1, current_date)")
+            }
+            _ = try await submit(hour * 10, site, instance)
+            let partition = try await database.query(
+                "SELECT tableoid::regclass::text FROM detections LIMIT 1"
+            ).text(0, 0)
+            try await insertHold(site, database)
+
+            for table in [partition, "detections"] {
+                let error = await #expect(throws: PostgreSQLError.self) {
+                    try await database.query("DROP TABLE \(table)")
+                }
+                // Dependent objects still exist.
+                #expect(error?.state == SQLState("2BP01"), "\(table)")
+            }
+            try await runRetention(instance)
+
+            #expect(try await count("held_detections", database) == 1)
+        }
+    }
+
+    @Test func `copy what somebody has detached by hand`() async throws {
+        try await withSite { database, instance, site in
+            try await database.query(
+                "SELECT ensure_detection_partitions(current_date - 1, current_date)")
+            _ = try await submit(hour * 10, site, instance)
+            let partition = try await database.query(
+                "SELECT tableoid::regclass::text FROM detections LIMIT 1"
+            ).text(0, 0)
+            try await insertHold(site, database)
+
+            try await database.query("ALTER TABLE detections DETACH PARTITION \(partition)")
+            let dropped = await #expect(throws: PostgreSQLError.self) {
+                try await database.query("DROP TABLE \(partition)")
+            }
+            try await runRetention(instance)
+
+            #expect(dropped?.state == SQLState("2BP01"))
+            #expect(try await count("held_detections", database) == 1)
         }
     }
 
@@ -435,7 +496,7 @@ import Testing
             while try await count("detections", database) > 0 {
                 #expect(try await instance.run { try await $0.deleteDue().isMore })
             }
-            let partition = try await database.query("SELECT name FROM retiring_partitions")
+            let partition = try await database.query("SELECT max(name) FROM retiring_partitions")
                 .text(0, 0)
 
             let id = try await hold(from: hour * 101, to: hour * 99, site, instance)
@@ -547,13 +608,7 @@ import Testing
     @Test func `are copied to their end by retention when nobody else does`() async throws {
         try await withSite { database, instance, site in
             _ = try await submit(hour * 10, site, instance)
-            try await database.query(
-                """
-                INSERT INTO evidence_holds (site, id, camera, starts_at, ends_at, ground,
-                    created_at, created_by)
-                VALUES ('mannheim', gen_random_uuid(), $1, $2, $3, 'offence', $3,
-                    gen_random_uuid())
-                """, .uuid(site.cameras[0]), .time(now - hour * 11), .time(now))
+            try await insertHold(site, database)
             #expect(try await uncopied(nil, database) == 1)
 
             try await runRetention(instance)
