@@ -10,6 +10,9 @@ final class LoopUnit {
     let api: API
     let server: Server
     private let lanes: [LoopBound<IngestLane>]
+    /// With connections of its own: some of what keeps house takes long or has to wait, and nobody's
+    /// request is to wait behind it.
+    private let house: Database
     private let logger: Logger
 
     /// How soon after it is due an alarm is cleared at the latest, or an extension journaled.
@@ -51,14 +54,15 @@ final class LoopUnit {
     private static let expiryInterval: Duration = .seconds(3_600)
 
     init(
-        _ database: Database, lanes: [LoopBound<IngestLane>], settings: ServerSettings,
-        logger: Logger, on loop: EventLoop
+        _ database: Database, house: Database, lanes: [LoopBound<IngestLane>],
+        settings: ServerSettings, logger: Logger, on loop: EventLoop
     ) {
         let api = API(
             on: loop, database: database, lanes: lanes, replayWindow: settings.replayWindow,
             stallTimeMax: settings.limits.stallTimeMax,
             signingKeyFile: settings.signingKeyFile, logger: logger)
         self.api = api
+        self.house = house
         self.lanes = lanes
         self.logger = logger
         server = Server(responder: api, limits: settings.limits) { [unowned api] in
@@ -179,7 +183,7 @@ final class LoopUnit {
     ) async {
         while !api.isDraining {
             do throws(StoreError) {
-                try await work(api.database)
+                try await work(house)
             } catch .unavailable(let reason) {
                 // The next round does it.
                 logger.debug("\(purpose): \(reason)")
@@ -198,7 +202,7 @@ final class LoopUnit {
             let since = servingSince ?? .now()
             do throws(StoreError) {
                 api.observe(
-                    lostNodes: try await api.database.reportLostNodes(servingSince: since))
+                    lostNodes: try await house.reportLostNodes(servingSince: since))
                 servingSince = since
             } catch {
                 servingSince = nil

@@ -77,14 +77,11 @@ struct ServerProcess {
             let (settings, logger, lanes) = (settings, logger, lanes)
             units.append(
                 await loop.run { loop in
-                    let store = Database(
-                        pool: database.pool(
-                            on: loop, connectionsMax: Self.poolConnectionsMax,
-                            also: Database.setUp
-                                + [Database.limitReads(to: settings.readTimeMax)]),
-                        committed: { signal.notify() })
                     let unit = LoopUnit(
-                        store, lanes: lanes, settings: settings, logger: logger, on: loop)
+                        store(of: database, signal, on: loop),
+                        // Connects when it is needed, so only on the loop that keeps house.
+                        house: store(of: database, signal, on: loop), lanes: lanes,
+                        settings: settings, logger: logger, on: loop)
                     return LoopBound(unit, to: loop)
                 })
         }
@@ -108,6 +105,16 @@ struct ServerProcess {
             }
         }
         return units
+    }
+
+    /// A loop's access to the database, with connections of its own.
+    private func store(
+        of database: OpenDatabase, _ signal: CommitSignal, on loop: isolated EventLoop
+    ) -> Database {
+        let pool = database.pool(
+            on: loop, connectionsMax: Self.poolConnectionsMax,
+            also: Database.setUp + [Database.limitReads(to: settings.readTimeMax)])
+        return Database(pool: pool, committed: { signal.notify() })
     }
 
     /// Lets the API of a loop count what its lane does.

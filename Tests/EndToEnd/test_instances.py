@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from server_under_test import (
 )
 
 END_SECONDS_MAX = 30
+#: How many connections requests have on a loop, and as many those who keep house.
+KEEPERS = 4
+#: How long a request waits for a connection before it is refused.
+WAIT_SECONDS_MAX = 10
 
 
 def test_a_change_of_what_is_permitted_holds_at_once_on_both_instances(
@@ -92,3 +97,29 @@ def test_an_acknowledged_step_survives_the_crash_of_the_server(binary: Path) -> 
             site.close()
         finally:
             server.stop()
+
+
+def test_no_request_waits_behind_what_keeps_house(
+    binary: Path, cluster: Cluster, tmp_path: Path
+) -> None:
+    database = cluster.create_database(f"leitstand-{uuid.uuid4().hex}")
+    with (
+        running_server(binary, tmp_path, "--loops", "1", database=database) as server,
+        server.client(server.create_token("administrator")) as administrator,
+        psycopg.connect(database) as owner,
+    ):
+        # What is looked at once a second waits, as it may for a long change of the tables.
+        owner.execute("LOCK TABLE alarms, shelvings, nodes, floods IN ACCESS EXCLUSIVE MODE")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = %s"
+        [oid] = owner.execute(
+            "SELECT oid FROM pg_database WHERE datname = current_database()"
+        ).fetchone()
+        deadline = time.monotonic() + END_SECONDS_MAX
+        while owner.execute(waiting, [oid]).fetchone()[0] < KEEPERS:
+            assert time.monotonic() < deadline
+
+        answer = administrator.get("/v1/sites")
+
+        owner.rollback()
+    assert answer.status_code == 200, answer.text
+    assert answer.elapsed.total_seconds() < WAIT_SECONDS_MAX
