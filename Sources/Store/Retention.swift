@@ -17,6 +17,24 @@ public struct RetentionRun: Sendable {
     public let settled: Int64
 }
 
+/// How much retention deletes at once: as much as is done soon, on this machine and at this hour,
+/// since whoever makes a hold meanwhile waits for it.
+public struct RetentionPace: Sendable {
+    /// Detections of the next step.
+    public private(set) var rowsMax: Int32 = 5_000
+
+    private static let rowsRange: ClosedRange<Int32> = 100...5_000
+    private static let stepTime: Duration = .milliseconds(250)
+
+    public init() {}
+
+    /// Takes note of how long a step has taken.
+    public mutating func note(_ time: Duration) {
+        let rows = time > Self.stepTime ? rowsMax / 2 : rowsMax * 2
+        rowsMax = min(max(rows, Self.rowsRange.lowerBound), Self.rowsRange.upperBound)
+    }
+}
+
 extension Database {
     /// Deletes a part of what no site may keep any longer and no hold covers.
     ///

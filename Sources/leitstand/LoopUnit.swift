@@ -158,10 +158,13 @@ final class LoopUnit {
         from database: Database, on loop: isolated EventLoop
     ) async throws(StoreError) {
         var reportedAt = ContinuousClock.now
+        var pace = RetentionPace()
         while !api.isDraining {
             let start = ContinuousClock.now
-            guard case .done(let run) = try await database.deleteDue() else { return }
+            let step = try await database.deleteDue(rowsMax: pace.rowsMax)
+            guard case .done(let run) = step else { return }
             let end = ContinuousClock.now
+            pace.note(end - start)
             if let run, end - reportedAt >= Self.progressInterval {
                 reportedAt = end
                 logger.info(

@@ -167,6 +167,22 @@ extension `Evidence holds` {
         }
     }
 
+    @Test func `wait for shorter steps where these take long, and for no shorter ones than that`() {
+        var pace = RetentionPace()
+        func rows(after milliseconds: Int...) -> [Int32] {
+            milliseconds.map {
+                pace.note(.milliseconds($0))
+                return pace.rowsMax
+            }
+        }
+
+        #expect(pace.rowsMax == 5_000)
+        #expect(rows(after: 250, 251, 4_000, 900) == [5_000, 2_500, 1_250, 625])
+        #expect(rows(after: 100, 251, 90, 90, 90, 90) == [1_250, 625, 1_250, 2_500, 5_000, 5_000])
+        #expect(rows(after: 251, 251, 251, 251, 251, 251, 251).last == 100)
+        #expect(rows(after: 10) == [200])
+    }
+
     // MARK: Crashes and counts
 
     @Test(arguments: DuePath.allCases)
