@@ -184,7 +184,7 @@ def test_the_same_instant_in_another_offset_is_a_duplicate(site: Site) -> None:
     [
         ({"camera": "no-such-camera"}, "detection.unknown-camera", "camera"),
         ({"pattern": "lying"}, "detection.pattern-not-permitted", "pattern"),
-        ({"occurred_at": instant(minutes=-10)}, "detection.in-future", "occurred_at"),
+        ({"occurred_at": instant(hours=-10)}, "detection.in-future", "occurred_at"),
         ({"confidence": 1.5}, "body.invalid", "confidence"),
         ({"colour": "red"}, "body.invalid", "colour"),
         ({"occurred_at": "2026-11-24T12:00:00"}, "body.invalid", "occurred_at"),
