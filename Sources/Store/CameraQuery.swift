@@ -96,8 +96,16 @@ struct CameraQuery: FigureSource {
 
     func days(of spans: [LedgerSpan], by groups: [Dimension]) -> Statement? {
         var query = Query()
-        let from = query.bind(spans.compactMap(\.recorded))
         let groups = groups.filter(\.tellsDaysApart)
+        var recorded = spans.compactMap(\.recorded)
+        if !groups.contains(.site) {
+            // Sites that are recorded alike need not each tell the same days.
+            recorded = Array(
+                Dictionary(
+                    recorded.map { (Stretch($0), $0) }, uniquingKeysWith: { first, _ in first }
+                ).values)
+        }
+        let from = query.bind(recorded)
         let keys = groups.enumerated().map { place, group in
             let key =
                 switch group {
@@ -179,6 +187,21 @@ extension Dimension {
     /// Whether its keys are about different days, or different sites, whose days are recorded each
     /// for itself.
     var tellsDaysApart: Bool { isCalendar || self == .weekday || self == .site }
+}
+
+/// What tells the days of a span.
+private struct Stretch: Hashable {
+    let part: Int
+    let timeZone: String
+    let from: Timestamp
+    let to: Timestamp
+
+    init(_ span: LedgerSpan) {
+        part = span.part
+        timeZone = span.span.timeZone
+        from = span.span.from
+        to = span.span.to
+    }
 }
 
 extension LedgerSpan {
