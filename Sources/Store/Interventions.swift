@@ -141,7 +141,7 @@ extension Database {
                 instant: instant)
             return .write(
                 recording.statements(
-                    "intervention.created", reason: nil,
+                    "intervention.created", reason: nil, changesIncident: true,
                     Statement(
                         """
                         INSERT INTO interventions (site, id, incident, immediate, precinct, unit,
@@ -170,7 +170,7 @@ extension Database {
                 instant: instant)
             return .write(
                 recording.statements(
-                    step.event, reason: reason,
+                    step.event, reason: reason, changesIncident: step.changesIncident,
                     recording.update(
                         intervention, immediate: recorded.immediate, precinct: recorded.precinct,
                         unit: recorded.unit)))
@@ -218,6 +218,8 @@ extension Database {
             return .write(
                 recording.statements(
                     "intervention.changed", reason: reason,
+                    changesIncident: intervention != recorded.intervention
+                        || immediate != recorded.immediate,
                     recording.update(
                         intervention, immediate: immediate, precinct: precinct, unit: unit)))
         }
@@ -364,15 +366,29 @@ private struct InterventionRecording {
             .time(completedAt), .time(cancelledAt))
     }
 
-    func statements(_ event: String, reason: String?, _ write: Statement) -> [Statement] {
-        [write, Statement("SELECT count_interventions($1, $2)", .text(site), .uuid(incident))]
-            + JournalEntry(
-                event: event, site: site, subject: id.description, occurredAt: instant,
-                author: author,
-                remark: reason.map { JournalEntry.Remark(id: .v7(at: instant), text: $0) }
-            ).statements(
-                ordinal: 1, document: "intervention_document(t)",
-                from: "interventions t WHERE t.id = $1", [.uuid(id)])
+    /// - Parameter changesIncident: whether the incident shows something else from now on; then its
+    ///   revision and the journal say so too, or whoever follows the journal would keep an old one.
+    func statements(
+        _ event: String, reason: String?, changesIncident: Bool, _ write: Statement
+    ) -> [Statement] {
+        var statements = [write]
+        if changesIncident {
+            statements.append(
+                Statement("SELECT count_interventions($1, $2)", .text(site), .uuid(incident)))
+        }
+        statements += JournalEntry(
+            event: event, site: site, subject: id.description, occurredAt: instant, author: author,
+            remark: reason.map { JournalEntry.Remark(id: .v7(at: instant), text: $0) }
+        ).statements(
+            ordinal: 1, document: "intervention_document(t)",
+            from: "interventions t WHERE t.id = $1", [.uuid(id)])
+        if changesIncident {
+            statements += JournalEntry(
+                event: "incident.changed", site: site, subject: incident.description,
+                occurredAt: instant, author: author
+            ).incident(incident, ordinal: 2)
+        }
+        return statements
     }
 }
 
@@ -383,6 +399,14 @@ extension InterventionStep {
         case .arrive: "intervention.arrived"
         case .complete: "intervention.completed"
         case .cancel: "intervention.cancelled"
+        }
+    }
+
+    /// Whether the incident shows it: when units were done is told by the intervention alone.
+    fileprivate var changesIncident: Bool {
+        switch self {
+        case .arrive, .cancel: true
+        case .complete: false
         }
     }
 }

@@ -70,6 +70,36 @@ def test_an_incident_is_recorded_corrected_assessed_and_retracted(site: Site) ->
     assert history[-1]["incident"] == retracted
 
 
+def test_what_interventions_change_of_an_incident_stands_in_its_history(site: Site) -> None:
+    observer = site.client("observer")
+    one = incident(site, occurred_at=instant(7200))
+    path = f"/v1/incidents/{one['id']}"
+    body = {"incident": one["id"], "immediate": True, "dispatched_at": instant(3000)}
+    sent = call(observer, "POST", "/v1/interventions", 201, json=body)
+    target = f"/v1/interventions/{sent['id']}"
+    arrival = {"at": instant(2880), "source": "radio_status"}
+
+    def last() -> dict[str, Any]:
+        entry = pages(observer, f"{path}/history", limit=3)[-1]
+        assert entry["incident"] == call(observer, "GET", path, 200)
+        return entry["incident"]
+
+    assert (last()["interventions"], last()["immediate_intervention"]) == ([sent["id"]], True)
+    call(observer, "POST", f"{target}/arrive", 200, json=arrival)
+    assert last()["first_arrival_at"] == arrival["at"]
+    tag = observer.get(path).headers["etag"]
+    unit = {"reason": "Funk", "unit": "I 4/2"}
+    call(observer, "PATCH", target, 200, json=unit, headers={"If-Match": "*"})
+    assert observer.get(path).headers["etag"] == tag
+    later = {"reason": "Funk", "immediate": False}
+    call(observer, "PATCH", target, 200, json=later, headers={"If-Match": "*"})
+    assert last()["immediate_intervention"] is False
+    call(observer, "POST", f"{target}/cancel", 200, json={"reason": "Irrtum."})
+    assert last()["first_arrival_at"] is None
+    events = [entry["event"] for entry in pages(observer, f"{path}/history", limit=3)]
+    assert events == ["incident.created"] + ["incident.changed"] * 4
+
+
 def test_an_intervention_is_dispatched_arrives_and_is_completed(site: Site) -> None:
     observer = site.client("observer")
     one = incident(site, occurred_at=instant(7200))

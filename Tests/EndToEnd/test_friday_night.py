@@ -524,15 +524,18 @@ def interventions(night: Night) -> None:
                 201,
             )
             tally.count("intervention.created")
+            tally.count("incident.changed")
             path = f"/v1/interventions/{made['id']}"
             status = "dispatched"
             if number % 4 == 3:
                 night.do("Deniz", "POST", f"{path}/cancel", {"reason": "Nobody was there."})
                 tally.count("intervention.cancelled")
+                tally.count("incident.changed")
                 status = "cancelled"
             elif number % 4:
                 night.do("Deniz", "POST", f"{path}/arrive", {"source": "radio_status"})
                 tally.count("intervention.arrived")
+                tally.count("incident.changed")
                 status = "arrived"
                 if number % 4 == 2:
                     night.do("Deniz", "POST", f"{path}/complete")
