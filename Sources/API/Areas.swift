@@ -33,7 +33,7 @@ extension API {
             let outcome = try await api.database.changeArea(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
-            return try .changed(outcome, resource: "area")
+            return try await api.changed(outcome, "area", id)
         }
     }
 }

@@ -45,7 +45,7 @@ extension API {
             if case .unchanged = outcome {
                 try await api.log(.liveAddressRead, of: id, "camera", by: call)
             }
-            return try .changed(outcome, resource: "camera")
+            return try await api.changed(outcome, "camera", id)
         }
     }
 }

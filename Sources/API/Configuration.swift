@@ -40,19 +40,6 @@ extension Response {
         }
     }
 
-    static func changed(_ outcome: ChangeOutcome, resource: String) throws(Problem) -> Response {
-        switch outcome {
-        case .changed(let stored), .unchanged(let stored):
-            return .stored(stored)
-        case .unknown:
-            throw .unknown(resource)
-        case .stale(let revision):
-            throw .stale(resource, revision)
-        case .refused(let refusal):
-            throw Problem(refusal, resource: resource)
-        }
-    }
-
     static func ended(_ outcome: EndOutcome, resource: String) throws(Problem) -> Response {
         switch outcome {
         case .ended(let stored):
@@ -83,18 +70,42 @@ extension Response {
     }
 }
 
-extension Problem {
-    /// A change that starts from a revision that is no longer the current one.
-    static func stale(_ resource: String, _ revision: Int64) -> Problem {
-        Problem(
+extension API {
+    /// What came of a change of what is set.
+    func changed(_ outcome: ChangeOutcome, _ resource: String, _ id: some CustomStringConvertible)
+        async throws -> Response
+    {
+        switch outcome {
+        case .changed(let stored), .unchanged(let stored): return .stored(stored)
+        case .unknown: throw Problem.unknown(resource)
+        case .stale(let revision): throw try await stale(resource, id, revision)
+        case .refused(let refusal): throw Problem(refusal, resource: resource)
+        }
+    }
+
+    /// A change that starts from a revision that is no longer the current one, with whoever was
+    /// faster.
+    func stale(_ resource: String, _ id: some CustomStringConvertible, _ revision: Int64)
+        async throws(StoreError) -> Problem
+    {
+        let last = try await database.lastChange(of: id.description)
+        var problem = Problem(
             412, "precondition.failed", "The \(resource) has changed; read it again.",
             faults: [
-                Fault(
+                Problem.Fault(
                     .header("If-Match"), code: "precondition.failed",
                     detail: "the ETag is now \"\(revision)\"")
             ], fields: [("etag", "\"\(revision)\"")])
+        let null = Array("null".utf8)
+        problem.members = [
+            ("changed_by", last?.by ?? null),
+            ("changed_at", last.map { Problem.quoted($0.at.rfc3339) } ?? null),
+        ]
+        return problem
     }
+}
 
+extension Problem {
     init(_ refusal: ConfigurationRefusal, resource: String) {
         switch refusal {
         case .siteExists:

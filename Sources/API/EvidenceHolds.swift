@@ -159,7 +159,7 @@ extension API {
             try await log(.holdRead, of: id, "hold", by: call)
             return .stored(stored)
         case .unknown: throw Problem.unknown("hold")
-        case .stale(let revision): throw Problem.stale("hold", revision)
+        case .stale(let revision): throw try await stale("hold", id, revision)
         case .alreadyReleased(let current):
             throw Problem.alreadyReleased(try await shown(current, .holdRead, of: id, by: call))
         }

@@ -88,7 +88,9 @@ extension API {
             try await log(.incidentRead, of: id, "incident", by: call)
             return .stored(stored)
         case .unknown: throw Problem.unknown("incident")
-        case .stale(let revision): throw Problem.stale("incident", revision)
+        case .stale(let revision):
+            let id = try call.id(IncidentID.self, of: "incident")
+            throw try await stale("incident", id, revision)
         case .refused(.retracted, let current):
             let id = try call.id(IncidentID.self, of: "incident")
             var problem = Problem(.retracted)

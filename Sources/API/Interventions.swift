@@ -91,7 +91,9 @@ extension API {
             try await log(.interventionRead, of: id, "intervention", by: call)
             return .stored(stored)
         case .unknown: throw Problem.unknown("intervention")
-        case .stale(let revision): throw Problem.stale("intervention", revision)
+        case .stale(let revision):
+            let id = try call.id(InterventionID.self, of: "intervention")
+            throw try await stale("intervention", id, revision)
         case .refused(let obstacle, let current):
             var problem = Problem(obstacle, arrival: arrival)
             if case .rule(let refusal) = obstacle, let since = refusal.since {

@@ -35,7 +35,7 @@ extension API {
             let outcome = try await api.database.changeNode(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
-            return try .changed(outcome, resource: "node")
+            return try await api.changed(outcome, "node", id)
         }
     }
 }

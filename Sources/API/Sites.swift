@@ -36,7 +36,7 @@ extension API {
             let outcome = try await api.database.changeSite(
                 id, only: call.site, if: precondition, to: change, by: call.author(),
                 at: call.receivedAt)
-            return try .changed(outcome, resource: "site")
+            return try await api.changed(outcome, "site", id)
         }
     }
 }

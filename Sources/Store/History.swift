@@ -88,7 +88,39 @@ public struct JournalPage: Sendable {
     }
 }
 
+/// Who changed something last, and when.
+public struct LastChange: Sendable {
+    /// Whoever did it as a JSON object; nil where the server did by itself.
+    public let by: [UInt8]?
+    public let at: Timestamp
+}
+
 extension Database {
+    /// The last change of something by its journal, or nil if there is none. What a node tells
+    /// of itself is no change of it.
+    public func lastChange(of subject: String) async throws(StoreError) -> LastChange? {
+        let results = try await read([
+            Statement(
+                """
+                SELECT CASE WHEN j.actor IS NOT NULL THEN
+                        with_staff_names(json_build_object('token', j.actor))::text END,
+                    p.recorded_at
+                FROM journal j JOIN positions p USING (change)
+                WHERE j.subject = $1
+                    AND j.event NOT IN ('node.lost', 'node.returned', 'node.status-changed')
+                ORDER BY p.position DESC, j.ordinal DESC LIMIT 1
+                """, .text(subject))
+        ])
+        guard results[0].rowCount == 1 else { return nil }
+        do throws(PostgreSQLError) {
+            return LastChange(
+                by: results[0].isNull(0, 0) ? nil : try results[0].bytes(0, 0),
+                at: try results[0].time(0, 1))
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
     /// The history of something from the journal; nil when the reader may not know of it.
     public func history(
         of id: some UUIDIdentifier, in subject: HistorySubject, only site: SiteID?,

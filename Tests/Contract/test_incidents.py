@@ -42,7 +42,10 @@ def test_an_incident_is_recorded_corrected_assessed_and_retracted(site: Site) ->
     patch = {"reason": "He was drunk.", "category": "hazard_prevention", "subcategory": "drunk"}
     changed = call(observer, "PATCH", path, 200, json=patch, headers=fields)
     assert (changed["category"], changed["subcategory"]) == ("hazard_prevention", "drunk")
-    refused(observer, "PATCH", path, 412, "precondition.failed", json=patch, headers=fields)
+    stale = refused(observer, "PATCH", path, 412, "precondition.failed", json=patch, headers=fields)
+    entry = pages(observer, f"{path}/history", limit=3)[-1]
+    assert stale["changed_by"] == {name: entry["actor"][name] for name in ("token", "name")}
+    assert stale["changed_at"] == entry["recorded_at"]
     refused(observer, "PATCH", path, 428, "precondition.missing", json=patch)
 
     body = {"assessment": "missed", "reason": "Plain to see."}
