@@ -77,6 +77,9 @@ static const unsigned char migration_0023[] = {
 static const unsigned char migration_0024[] = {
 #embed "../../Migrations/0024_keep_partitions.sql"
 };
+static const unsigned char migration_0025[] = {
+#embed "../../Migrations/0025_tell_sites_of_erasures.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -104,6 +107,7 @@ static const struct embedded_file files[] = {
     {"0022_order_ledger_cells.sql", migration_0022, sizeof migration_0022},
     {"0023_log_journal_readings.sql", migration_0023, sizeof migration_0023},
     {"0024_keep_partitions.sql", migration_0024, sizeof migration_0024},
+    {"0025_tell_sites_of_erasures.sql", migration_0025, sizeof migration_0025},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from itertools import takewhile
 from typing import Any
 
 import httpx
@@ -1814,12 +1815,22 @@ def test_a_name_is_erased_everywhere(site: Site, administrator: httpx.Client) ->
     holder = held["acknowledged_by"]
 
     order = {"kind": "staff", "id": holder["token"], "reason": "Versetzung"}
-    assert call(administrator, "POST", "/v1/erasures", 200, json=order)["erased"] == 1
+    erased = call(administrator, "POST", "/v1/erasures", 200, json=order)
+    assert erased["erased"] == 1
 
     left = call(site.client("observer"), "GET", path, 200)["acknowledged_by"]
     assert left == holder | {"name": None}
     (token,) = (t for t in pages(administrator, "/v1/tokens") if t["id"] == holder["token"])
     assert token["name"] is None
+    area = f"/v1/areas/{site.area}"
+    new_name = {"name": "Paradeplatz Süd"}
+    call(administrator, "PATCH", area, 200, json=new_name, headers={"If-Match": "*"})
+    everything = {"Last-Event-ID": "0.0"}
+    with site.client("observer").stream("GET", "/v1/stream", headers=everything) as response:
+        told = list(takewhile(lambda event: event["event"] != "area.changed", events(response)))
+    assert told[-1]["event"] == "erasure.completed"
+    assert json.loads(told[-1]["data"]) == erased
+    assert problems_of(erased, EVENTS["erasure.completed"]["data"]["$ref"]) == []
     refused(
         site.client("shift_supervisor"),
         "POST",

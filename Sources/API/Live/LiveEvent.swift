@@ -30,6 +30,7 @@ public struct LiveEvent: Sendable {
         ],
         "area": ["created", "changed"],
         "camera": ["created", "changed"],
+        "erasure": ["completed"],
         "flood": ["started", "ended"],
         "hold": ["created", "changed", "release-requested", "released"],
         "import": ["completed"],
