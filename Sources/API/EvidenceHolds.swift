@@ -19,9 +19,11 @@ extension API {
             try call.rejectParameters()
             let receivedAt = call.receivedAt
             let hold = try call.body { NewHold(&$0, receivedAt: receivedAt) }
-            return try .hold(
-                try await api.database.createHold(
-                    hold, only: call.site, by: call.author(), at: receivedAt))
+            return try await api.once(call, path: "/v1/evidence-holds") { author in
+                try .hold(
+                    try await api.database.createHold(
+                        hold, only: call.site, by: author, at: receivedAt))
+            }
         }
         add(.get, "/v1/evidence-holds/{id}", for: Self.holdReaders) { api, call in
             try call.rejectParameters()

@@ -25,9 +25,11 @@ extension API {
                 return new
             }
             if let site = new.site { _ = try call.checkedSite(site) }
-            return try await api.answer(
-                api.database.createIncident(new, by: call.author(), at: call.receivedAt), call,
-                isNew: true)
+            return try await api.once(call, path: "/v1/incidents") { author in
+                try await api.answer(
+                    api.database.createIncident(new, by: author, at: call.receivedAt), call,
+                    isNew: true)
+            }
         }
         add(.get, "/v1/incidents/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()

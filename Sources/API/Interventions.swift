@@ -17,10 +17,11 @@ extension API {
         add(.post, "/v1/interventions", for: Self.observers) { api, call in
             try call.rejectParameters()
             let new = try call.body { NewIntervention(&$0) }
-            return try await api.answer(
-                api.database.createIntervention(
-                    new, only: call.site, by: call.author(), at: call.receivedAt), call,
-                isNew: true)
+            return try await api.once(call, path: "/v1/interventions") { author in
+                try await api.answer(
+                    api.database.createIntervention(
+                        new, only: call.site, by: author, at: call.receivedAt), call, isNew: true)
+            }
         }
         add(.get, "/v1/interventions/{id}", for: Self.observers) { api, call in
             try call.rejectParameters()

@@ -80,6 +80,9 @@ static const unsigned char migration_0024[] = {
 static const unsigned char migration_0025[] = {
 #embed "../../Migrations/0025_tell_sites_of_erasures.sql"
 };
+static const unsigned char migration_0026[] = {
+#embed "../../Migrations/0026_remember_requests.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -108,6 +111,7 @@ static const struct embedded_file files[] = {
     {"0023_log_journal_readings.sql", migration_0023, sizeof migration_0023},
     {"0024_keep_partitions.sql", migration_0024, sizeof migration_0024},
     {"0025_tell_sites_of_erasures.sql", migration_0025, sizeof migration_0025},
+    {"0026_remember_requests.sql", migration_0026, sizeof migration_0026},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

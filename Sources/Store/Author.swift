@@ -6,6 +6,8 @@ public struct Author: Sendable {
     public let token: TokenID
     public let role: Role
     public let requestID: String
+    /// Set where the change may be asked for again: it is remembered with the change.
+    public var request: RepeatableRequest?
 
     public init(token: TokenID, role: Role, requestID: String) {
         self.token = token
@@ -65,6 +67,9 @@ struct JournalEntry {
                     role, reason, remark, remark_hash, request_id, document)
                 SELECT currval('changes'), \(values), \(document) FROM \(source)
                 """, parameters: query.parameters))
+        if ordinal == 1, let author, let request = author.request {
+            statements.append(request.remembering(by: author.token))
+        }
         return statements
     }
 }

@@ -5,6 +5,11 @@ import PostgreSQL
 public struct Stored: Sendable {
     public let document: [UInt8]
     public let revision: Int64
+
+    public init(document: [UInt8], revision: Int64) {
+        self.document = document
+        self.revision = revision
+    }
 }
 
 /// Which revisions of a resource a change may start from (`If-Match`).

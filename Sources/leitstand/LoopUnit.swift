@@ -146,6 +146,11 @@ final class LoopUnit {
             }
         }
         Task {
+            await self.repeatedly("forgetting requests", each: Self.expiryInterval, on: loop) {
+                (database) async throws(StoreError) in try await database.forgetRequests()
+            }
+        }
+        Task {
             await self.repeatedly("deleting what is due", each: Self.retentionInterval, on: loop) {
                 (database) async throws(StoreError) in
                 try await self.deleteDue(from: database, on: loop)

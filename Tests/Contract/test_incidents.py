@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
 import pytest
-from contract import call, refused
+from contract import call, check, refused
 from server_under_test import Server, Site, create_site
 from test_contract import NO_ID, pages, raise_alarm
 
@@ -101,6 +102,69 @@ def test_what_interventions_change_of_an_incident_stands_in_its_history(site: Si
     assert last()["first_arrival_at"] is None
     events = [entry["event"] for entry in pages(observer, f"{path}/history", limit=3)]
     assert events == ["incident.created"] + ["incident.changed"] * 4
+
+
+@pytest.mark.parametrize("kind", ["incidents", "interventions", "evidence-holds"])
+def test_what_is_sent_again_under_its_key_is_created_once(
+    site: Site, kind: str
+) -> None:
+    observer, other = site.client("observer"), site.client("shift_supervisor")
+    alarm = raise_alarm(site, pattern="kicking")
+    body: dict[str, Any] = {
+        "incidents": {
+            "site": site.id,
+            "category": "hazard_prevention",
+            "occurred_at": instant(60),
+            "alarms": [alarm["id"]],
+            "note": "Zwei Personen.",
+        },
+        "interventions": {"incident": incident(site)["id"], "immediate": True},
+        "evidence-holds": {
+            "camera": site.camera,
+            "from": instant(600),
+            "to": instant(0),
+            "ground": "offence",
+            "case_number": "ST/1",
+        },
+    }[kind]
+    key = {"Idempotency-Key": f"0199a2b4-9000-7000-8000-{alarm['id'][-12:]}"}
+    path = f"/v1/{kind}"
+
+    first = observer.post(path, json=body, headers=key)
+    again = observer.post(path, json=body, headers=key)
+
+    check(first)
+    check(again)
+    assert (again.status_code, again.json()) == (201, first.json())
+    for field in ("location", "etag"):
+        assert again.headers[field] == first.headers[field]
+    changed = body | ({"immediate": False} if kind == "interventions" else {})
+    changed |= {"ground": "other"} if kind == "evidence-holds" else {}
+    changed |= {"note": "Drei."} if kind == "incidents" else {}
+    refused(observer, "POST", path, 422, "request.key-reused", json=changed, headers=key)
+    short = {"Idempotency-Key": "7"}
+    refused(observer, "POST", path, 422, "request.key-invalid", json=body, headers=short)
+    if kind == "interventions":
+        # Another person's key is another key.
+        theirs = call(other, "POST", path, 201, json=body, headers=key)
+        assert theirs["id"] != first.json()["id"]
+
+
+def test_what_is_sent_twice_at_once_under_its_key_is_created_once(site: Site) -> None:
+    observer = site.client("observer")
+    alarm = raise_alarm(site, pattern="pushing")
+    body = {"site": site.id, "category": "criminal_offence", "occurred_at": instant(60)}
+    key = {"Idempotency-Key": f"0199a2b4-9000-7000-8000-{alarm['id'][-12:]}"}
+    linked = body | {"alarms": [alarm["id"]]}
+
+    def send(_: int) -> httpx.Response:
+        return observer.post("/v1/incidents", json=linked, headers=key)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
 
 
 def test_an_intervention_is_dispatched_arrives_and_is_completed(site: Site) -> None:

@@ -203,6 +203,55 @@ import Testing
 
     // MARK: Corrections
 
+    @Test func `a request is known again for a day`() async throws {
+        try await withSite { database, instance, site in
+            let request = RepeatableRequest(key: "0199a2b4-9000-7000", content: [1])
+            let other = RepeatableRequest(key: "0199a2b4-9000-7000", content: [2])
+            _ = try await database.query(
+                """
+                INSERT INTO tokens (id, name, role, prefix, hash, created_at)
+                VALUES ('\(author.token)', 'Platz 1', 'observer', 'abcd', 'abcd', now())
+                """)
+            let new = new(site)
+            let made = try await instance.databases[0].run { database, _ in
+                var sender = author
+                sender.request = request
+                return try await database.createIncident(new, by: sender, at: .now())
+            }.stored()
+
+            func remembered(_ request: RepeatableRequest) async throws -> RememberedRequest {
+                try await instance.databases[0].run { database, _ in
+                    try await database.remembered(request, by: author.token)
+                }
+            }
+            guard case .created(let document) = try await remembered(request) else {
+                Issue.record("the request is not remembered")
+                return
+            }
+            #expect(try JSON.parse(document) == JSON.parse(made.document))
+            guard case .another = try await remembered(other) else {
+                Issue.record("another request is taken for it")
+                return
+            }
+
+            for (age, isKnown) in [(23, true), (25, false)] {
+                _ = try await database.query(
+                    """
+                    UPDATE remembered_requests
+                    SET remembered_at = clock_timestamp() - make_interval(hours => \(age))
+                    """)
+                try await instance.databases[0].run { database, _ in
+                    try await database.forgetRequests()
+                }
+                if case .none = try await remembered(request) {
+                    #expect(!isKnown)
+                } else {
+                    #expect(isKnown)
+                }
+            }
+        }
+    }
+
     @Test func `of two corrections of one state one wins, the other is told`() async throws {
         try await withSite { database, instance, site in
             let first = try await record(new(site), in: instance).stored()
