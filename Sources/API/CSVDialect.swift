@@ -52,8 +52,8 @@ public enum CSVDialect: String, Sendable, CaseIterable {
         var table = self == .excelDE ? "\u{FEFF}" : ""
         table += line(
             [
-                "metric", "version", "as_of_position", "tzdata_version", "time_zone", "period",
-                "local_from", "local_to", "row",
+                "metric", "version", "clock", "filters", "as_of_position", "as_of",
+                "tzdata_version", "time_zone", "period", "local_from", "local_to", "row",
             ]
                 + groups.map(\.rawValue) + definition.measures.map(\.rawValue)
                 + ["left_out", "included"])
@@ -64,8 +64,12 @@ public enum CSVDialect: String, Sendable, CaseIterable {
             // Sites' days differ in their instants alone.
             let first = part.spans.first
             let head = [
-                definition.metric.rawValue, "\(definition.version)", "\(answer.position)",
-                answer.timeZoneRelease ?? "",
+                definition.metric.rawValue, "\(definition.version)",
+                definition.metric == .arrivalTimes ? answer.question.clock.rawValue : "",
+                answer.filters
+                    .map { "\($0.dimension.rawValue)=\($0.values.joined(separator: ","))" }
+                    .joined(separator: "; "),
+                "\(answer.position)", answer.knownAt.rfc3339, answer.timeZoneRelease ?? "",
                 Set(part.spans.map(\.timeZone)).sorted().joined(separator: " "), name,
                 first?.localFrom ?? "", first?.localTo ?? "",
             ]

@@ -275,6 +275,14 @@ extension MetricDefinition {
 }
 
 extension StatisticsAnswer {
+    /// What the question is restricted to, also where it does not say so itself.
+    var filters: [(dimension: Dimension, values: [String])] {
+        var filters = question.filters.filter { $0.dimension != .operatingMode }
+        if let modes = question.operatingModes { filters.append((.operatingMode, modes)) }
+        if let site = question.site { filters.append((.site, [site.description])) }
+        return filters
+    }
+
     func write(to writer: inout JSONWriter) {
         let definition = MetricDefinition.current(of: question.metric)
         writer.object { writer in
@@ -295,18 +303,10 @@ extension StatisticsAnswer {
             writer.member("tzdata_version", timeZoneRelease)
             writer.member("suppress_below", question.suppressBelow)
             writer.object("filters") { writer in
-                for filter in question.filters where filter.dimension != .operatingMode {
+                for filter in filters {
                     writer.array(filter.dimension.rawValue) { writer in
                         for value in filter.values { writer.value(value) }
                     }
-                }
-                if let modes = question.operatingModes {
-                    writer.array(Dimension.operatingMode.rawValue) { writer in
-                        for mode in modes { writer.value(mode) }
-                    }
-                }
-                if let site = question.site {
-                    writer.array(Dimension.site.rawValue) { $0.value(site.description) }
                 }
             }
             writer.array("group_by") { writer in

@@ -356,6 +356,13 @@ def test_a_table_is_written_for_the_program_that_reads_it(site: Site) -> None:
         ("total", "", "1"),
     ]
     assert plain.text.count("\r\n") == len(rows) + 1
+    told = client.get("/v1/statistics/interventions", params=april).json()
+    assert {(r["filters"], r["as_of_position"], r["clock"]) for r in rows} == {
+        (f"operating_mode=production; site={site.id}", str(told["as_of"]["position"]), "")
+    }
+    assert [datetime.fromisoformat(r["as_of"]) for r in rows] == [
+        datetime.fromisoformat(rows[0]["as_of"])
+    ] * len(rows)
     assert german.content.startswith(b"\xef\xbb\xbfmetric;version;")
     table = csv.DictReader(io.StringIO(german.content.decode("utf-8-sig"), newline=""), delimiter=";")
     assert next(table)["precinct"] == "'=2+\"3\";4"
