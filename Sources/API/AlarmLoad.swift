@@ -10,7 +10,7 @@ extension API {
             var query = QueryReader(call.request)
             let site = try query.site(for: call)
             if site == nil {
-                query.refuse("site", code: "required", "must be a site's id")
+                query.refuse("site", code: "missing", "is required for a token of all sites")
             }
             try query.finish()
             guard let site,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -68,6 +69,27 @@ def test_the_document_is_valid() -> None:
 @pytest.mark.parametrize(("value", "at"), [pytest.param(v, at, id=p) for p, v, at in EXAMPLES])
 def test_an_example_satisfies_its_schema(value: object, at: str) -> None:
     assert problems_of(value, at) == []
+
+
+def test_an_example_of_a_problem_has_the_title_of_its_status() -> None:
+    # RFC 9457, section 4.2.1: of the type about:blank the title is the status's name (RFC 9110).
+    names = {status.value: status.phrase for status in HTTPStatus}
+    names |= {413: "Content Too Large", 422: "Unprocessable Content"}
+    others: list[tuple[str, str]] = []
+
+    def search(node: Any) -> None:
+        if isinstance(node, list):
+            for value in node:
+                search(value)
+        elif isinstance(node, dict):
+            if node.get("type") == "about:blank" and node["title"] != names[node["status"]]:
+                others.append((node["code"], node["title"]))
+            for value in node.values():
+                search(value)
+
+    search(DOCUMENT)
+
+    assert others == []
 
 
 def test_there_are_examples_of_every_shared_schema_and_parameter() -> None:
