@@ -9,6 +9,8 @@ import Testing
 @Suite struct `Live streams` {
     private let names = [
         "alarm.raised", "alarm.extended", "alarm.cleared", "camera.changed", "site.created",
+        // After it all older events are read from the journal again.
+        "erasure.completed",
         // Not shown live, but they have ids too.
         "token.created", "incident.created",
     ]

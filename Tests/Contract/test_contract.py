@@ -1830,6 +1830,8 @@ def test_a_name_is_erased_everywhere(site: Site, administrator: httpx.Client) ->
         told = list(takewhile(lambda event: event["event"] != "area.changed", events(response)))
     assert told[-1]["event"] == "erasure.completed"
     assert json.loads(told[-1]["data"]) == erased
+    (acknowledged,) = (e for e in told if e["event"] == "alarm.acknowledged")
+    assert json.loads(acknowledged["data"])["acknowledged_by"] == left
     assert problems_of(erased, EVENTS["erasure.completed"]["data"]["$ref"]) == []
     refused(
         site.client("shift_supervisor"),

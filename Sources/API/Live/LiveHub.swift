@@ -43,6 +43,8 @@ public final class LiveHub {
         for event in events {
             ring.append(event)
             ringBytes += event.bytes.count
+            // What is encoded may show what has just been erased; the journal shows it no more.
+            if event.kind == "erasure" { emptyRing(before: event.id) }
         }
         while ring.count > limits.ringEventsMax || ringBytes > limits.ringBytesMax,
             let first = ring.popFirst()
@@ -83,6 +85,13 @@ public final class LiveHub {
     public func endAll() {
         isEnding = true
         for stream in Array(streams.values) { stream.finish() }
+    }
+
+    /// Lets all that is not past `id` be read from the journal.
+    private func emptyRing(before id: EventID) {
+        ring.removeAll()
+        ringBytes = 0
+        floor = id
     }
 
     // MARK: Reading
