@@ -280,6 +280,10 @@ extension Problem {
             self.init(409, "incident.retracted", "The incident is retracted and stays so.")
         case .rule(.occurredInFuture):
             self = invalid("occurred_at", "incident.in-future", "must not be in the future")
+        case .rule(.occurredTooEarly):
+            self = invalid(
+                "occurred_at", "incident.too-early",
+                "must not be before \(Incident.occurredMin.rfc3339)")
         case .rule(.subcategoryOfOther):
             self = invalid(
                 "subcategory", "incident.subcategory-of-other", "must be one of the category's")

@@ -18,6 +18,9 @@ public struct Incident: Hashable, Sendable {
 
     /// How far a person's clock may be ahead of the server's.
     public static let clockToleranceMax: Duration = .seconds(60)
+    /// No question to the statistics can be about an earlier one, but it would tell all of them that
+    /// matters had been recorded since.
+    public static let occurredMin = Timestamp.epoch
     /// Bounds of what one incident holds.
     public static let camerasMax = 100
     public static let alarmsMax = 100
@@ -119,6 +122,7 @@ public struct Incident: Hashable, Sendable {
     public func refusal(at now: Timestamp, firstDispatch: Timestamp? = nil) -> IncidentRefusal? {
         let latest = now + Self.clockToleranceMax
         if occurredAt > latest { return .occurredInFuture }
+        if occurredAt < Self.occurredMin { return .occurredTooEarly }
         if let subcategory, !category.subcategories.contains(subcategory) {
             return .subcategoryOfOther
         }

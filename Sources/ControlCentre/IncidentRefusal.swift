@@ -2,6 +2,8 @@
 public enum IncidentRefusal: Hashable, Sendable {
     /// It occurred later than now.
     case occurredInFuture
+    /// It occurred before any figure can be of.
+    case occurredTooEarly
     /// The sub-category is one of another category.
     case subcategoryOfOther
     /// No outcome stands beside outcomes.

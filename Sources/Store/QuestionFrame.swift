@@ -70,10 +70,11 @@ struct QuestionFrame {
             question.metric.isAutomatic
             ? "earliest.at" : "least(first_alarm.at, first_automatic.at)"
         let recording = source.recording(known: known, in: &query)
+        // A matter of the year 1, as was taken once, began on a day of the year before.
         let since =
             recording?.since ?? """
-                least(s.created_at, first_instant(
-                    date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone))
+                greatest('epoch'::timestamptz, least(s.created_at, first_instant(
+                    date_trunc('day', earliest.at AT TIME ZONE s.time_zone), s.time_zone)))
                 """
         return Statement(
             """

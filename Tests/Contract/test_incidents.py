@@ -268,6 +268,7 @@ def test_incidents_are_filtered_by_each_of_their_members(site: Site) -> None:
     [
         ({"source": "automatic"}, "/source"),
         ({"occurred_at": instant(-3600)}, "/occurred_at"),
+        ({"occurred_at": "1969-12-31T23:59:59Z"}, "/occurred_at"),
         ({"recognised_at": instant(7200)}, "/recognised_at"),
         ({"subcategory": "drunk"}, "/subcategory"),
         ({"outcomes": ["none", "arrest"]}, "/outcomes"),

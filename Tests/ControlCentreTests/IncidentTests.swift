@@ -76,6 +76,15 @@ private func alarm(receivedAt second: Int) -> LinkedAlarm {
         #expect(incident.refusal(at: at(101)) == nil)
     }
 
+    @Test func `lies in no year before those that figures can be of`() {
+        var incident = plain
+        incident.move(to: .epoch - .microseconds(1))
+
+        #expect(incident.refusal(at: at(100)) == .occurredTooEarly)
+        incident.move(to: .epoch)
+        #expect(incident.refusal(at: at(100)) == nil)
+    }
+
     @Test func `is recognised no later than its first dispatch`() {
         var incident = plain
         incident.replaceRecognitions(with: [call])

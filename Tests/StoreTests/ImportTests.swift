@@ -496,6 +496,25 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("0001-01-01T00:00", "out-of-range"), ("9999-12-31T23:59", "out-of-range"),
+        ("1969-12-31T23:59", "out-of-range"), ("1922-06-04T01:20:00Z", "incident.too-early"),
+        ("0001-01-01T00:00:00Z", "incident.too-early"), ("2122-06-04T01:20", "incident.in-future"),
+    ])
+    func `refuses years of which no figure can be`(time: String, code: String) async throws {
+        try await withSite { scene in
+            let report = try await scene.report(
+                """
+                key,category,occurred_at
+                E-1,criminal_offence,\(time)
+                E-2,criminal_offence,2022-06-04T01:20
+                """, partial: true)
+
+            #expect(faults(report) == ["2 occurred_at \(code)"])
+            #expect(report.tally == tally(1, 0, refused: 1))
+        }
+    }
+
     @Test func `names a bounded number of faults and tells how many more`() async throws {
         try await withSite { scene in
             let lines = (0..<30).map { "E-\($0),criminal_offence,gestern" }

@@ -85,6 +85,26 @@ import Testing
         }
     }
 
+    @Test func `are told though a matter is said to be of the first year`() async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            _ = try await record(
+                at: try instant("2026-03-10T12:00:00Z"), of: site, in: instance)
+            // Such dates were taken once.
+            try await database.query(
+                "UPDATE incident_ledger SET occurred_in = '0001-01-01T00:00:00Z'")
+
+            let answer = try await instance.answer(
+                try StatisticsQuestion(.incidents, from: "2026-01-01", to: "2026-11-01"))
+            let since = try await instance.run { try await $0.recordedSince(only: nil) }
+
+            #expect(answer.period.total.tallies.number(of: .count) == 0)
+            #expect(answer.period.spans.first?.recordedSince == .epoch)
+            #expect(since[.incidents]?.first?.since == .epoch)
+        }
+    }
+
     private static let waiting = """
         SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())

@@ -196,6 +196,10 @@ extension ColumnFault {
         switch refusal {
         case .occurredInFuture:
             self.init("occurred_at", "incident.in-future", "must not be in the future")
+        case .occurredTooEarly:
+            self.init(
+                "occurred_at", "incident.too-early",
+                "must not be before \(Incident.occurredMin.rfc3339)")
         case .subcategoryOfOther:
             let category = incident.category
             let own = category.subcategories.map(\.rawValue).joined(separator: ", ")

@@ -6,10 +6,15 @@ struct LocalTimes {
     private let readings: [LocalTime: LocalReading]
     private let zone: String
 
+    /// No matter is older, and clocks that show a later time do so at an instant of the year 10000.
+    private static let range = Incident.occurredMin...(.latest - .seconds(86_400))
+
     /// - Parameter times: of some lines, those with an offset among them.
     static func statement(_ times: some Sequence<HistoricTime>, in zone: String) -> Statement {
         var locals: Set<LocalTime> = []
-        for case .local(let local) in times { locals.insert(local) }
+        for case .local(let local) in times where range.contains(local.inUTC) {
+            locals.insert(local)
+        }
         return Statement(
             """
             SELECT shown, first_instant(local, $2), local AT TIME ZONE $2,
@@ -39,6 +44,11 @@ struct LocalTimes {
         switch time {
         case .instant(let instant): return instant
         case .local(let named): local = named
+        }
+        guard Self.range.contains(local.inUTC) else {
+            throw ColumnFault(
+                column, "out-of-range",
+                "must be between \(Self.range.lowerBound) and \(Self.range.upperBound)")
         }
         switch readings[local] {
         case .instant(let instant):
