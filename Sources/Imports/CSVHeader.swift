@@ -18,6 +18,7 @@ struct CSVHeader {
         for column in kinds.flatMap(\.columns) where !known.contains(column) {
             known.append(column)
         }
+        let names = known.joined(separator: ", ")
         for (index, column) in columns.enumerated() {
             if !known.contains(column) {
                 let hint =
@@ -25,7 +26,7 @@ struct CSVHeader {
                     ? "; columns are parted by commas, not by semicolons" : ""
                 refuse(
                     column.replacing("/", with: " "), "unknown",
-                    "is no column of a history; known are \(known.joined(separator: ", "))\(hint)")
+                    "is no column of a history; known are \(names)\(hint)")
             } else if columns[..<index].contains(column) {
                 refuse(column, "duplicate", "is there twice")
             }

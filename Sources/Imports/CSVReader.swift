@@ -67,6 +67,7 @@ struct CSVReader {
             fields.append(text)
             switch bytes.pop() {
             case Self.comma:
+                guard room > 0 else { return .failure(fault(.tooLong, at: start)) }
                 room -= 1
             case Self.carriageReturn:
                 _ = bytes.pop()

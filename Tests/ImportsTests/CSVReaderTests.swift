@@ -108,5 +108,9 @@ private func lines(_ text: String) -> [Int] {
         let most = String(repeating: "x", count: CSVReader.recordBytesMax)
         #expect(lines("\(most)\nb\n") == [1, 2])
         #expect(lines("\(most)x\nb\n") == [-1, 2])
+        // Commas alone are bytes too.
+        let commas = String(repeating: ",", count: CSVReader.recordBytesMax)
+        #expect(lines("\(commas)\nb\n") == [1, 2])
+        #expect(lines("\(commas),\nb\n") == [-1, 2])
     }
 }
