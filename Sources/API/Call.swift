@@ -148,13 +148,3 @@ extension ObjectReader {
         nullable(name, expected: "an RFC 3339 time with offset", Timestamp.init(rfc3339:))
     }
 }
-
-extension JSONError {
-    /// What is wrong, in words that do not speak of the parser.
-    fileprivate var reason: String {
-        switch kind {
-        case .nulCharacter: "U+0000 is not taken, escaped or not"
-        default: text
-        }
-    }
-}

@@ -173,7 +173,7 @@ public final class HistoryFile: HistorySource {
             } catch let problem {
                 error = MemberError(
                     pointer: "", code: "malformed",
-                    detail: "is not JSON: \(problem.text) (column \(problem.column))")
+                    detail: "is not JSON: \(problem.reason) (column \(problem.column))")
             }
         }
         piece.refuse(HistoricFaults([error], line: number).faults)

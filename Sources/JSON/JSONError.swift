@@ -35,4 +35,12 @@ public struct JSONError: Error, Sendable, Equatable {
     public let pointer: String
     /// The parser's own words, in English, at most 159 bytes; they may quote the input.
     public let text: String
+
+    /// What is wrong, in words that do not speak of the parser.
+    public var reason: String {
+        switch kind {
+        case .nulCharacter: "U+0000 is not taken, escaped or not"
+        default: text
+        }
+    }
 }

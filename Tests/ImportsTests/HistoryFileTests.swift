@@ -193,6 +193,15 @@ private func intervention(_ row: HistoricRow?) throws -> HistoricIntervention {
             ])
     }
 
+    @Test func `does not speak of the parser`() throws {
+        let text = #"{"key":"a\u0000"}"#
+        let file = HistoryFile(HistoryFile.Bytes(Array(text.utf8)), format: .ndjson)
+
+        let fault = try #require(file.next()?.faults.first)
+
+        #expect(fault.detail.hasPrefix("is not JSON: U+0000 is not taken, escaped or not ("))
+    }
+
     @Test func `goes on after a bad line`() {
         let file = read(
             """
