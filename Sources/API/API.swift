@@ -135,6 +135,7 @@ public final class API: Responder {
     }
 
     private func answer(_ request: Request, pattern: inout String) async throws -> Response {
+        try Self.refuseRepeated(request.fields)
         switch router.match(request.method, request.target.segments) {
         case .unknown:
             throw Problem(404, "route.unknown", "Nothing is at this path.")
@@ -164,6 +165,22 @@ public final class API: Responder {
                 _ = try call.accessReason()
                 return try await endpoint.handler(self, call)
             }
+        }
+    }
+
+    /// Fields whose value says who asks, why, or what for. Of two a proxy before us may read one and
+    /// we the other.
+    private static let singleFields = [
+        "authorization", "content-type", "if-match", "access-reason", "idempotency-key",
+        "last-event-id",
+    ]
+
+    private static func refuseRepeated(_ fields: [HeaderField]) throws(Problem) {
+        for name in singleFields where fields.count(where: { $0.name == name }) > 1 {
+            let detail = "must stand in a request at most once"
+            throw Problem(
+                400, "field.repeated", "The header field \(name) \(detail).",
+                faults: [Problem.Fault(.header(name), code: "field.repeated", detail: detail)])
         }
     }
 

@@ -691,6 +691,31 @@ def test_a_request_in_single_bytes_is_answered(plain: tuple[str, int]) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Authorization",
+        "Content-Type",
+        "If-Match",
+        "Access-Reason",
+        "Idempotency-Key",
+        "Last-Event-ID",
+    ],
+)
+def test_a_field_of_which_one_would_be_dropped_is_refused(
+    name: str, plain: tuple[str, int]
+) -> None:
+    repeated = f"{name}: a\r\n{name.lower()}: b\r\n".encode()
+
+    (answer,) = said_until_closed(
+        plain, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + repeated + b"\r\n"
+    )
+
+    assert answer.status == 400
+    assert answer.problem["code"] == "field.repeated"
+    assert [error["header"] for error in answer.problem["errors"]] == [name.lower()]
+
+
 def test_an_upgrade_to_h2c_is_answered_in_http_1(plain: tuple[str, int]) -> None:
     head = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n"
     settings = b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n"
