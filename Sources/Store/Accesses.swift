@@ -201,7 +201,7 @@ extension Database {
         let statement = query.page(
             request, of: table, document: document, time: "t.accessed_at",
             id: "t.id", idType: "uuid")
-        let results = try await read([statement])
+        let results = try await search([statement])
         do throws(PostgreSQLError) {
             return try Page(results[0], request)
         } catch {

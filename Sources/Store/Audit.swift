@@ -79,7 +79,7 @@ extension Database {
                 "(p.position < \(position) OR j.ordinal < \(query.bind(.int32(before.ordinal))))")
         }
         // Of a change, such as an import, only as many rows are read as the page may show.
-        let results = try await read([
+        let results = try await search([
             Statement(
                 """
                 SELECT p.position, j.ordinal, json_build_object(

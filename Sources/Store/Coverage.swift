@@ -42,7 +42,7 @@ extension Database {
     {
         let after = request.after.flatMap { CoverageKey($0.id) }
         let patterns = filter.patterns ?? BehaviourPattern.allCases
-        let results = try await read([
+        let results = try await search([
             Statement(
                 """
                 SELECT json_build_object('camera', camera_id, 'pattern', pattern_name,

@@ -8,14 +8,22 @@ import PostgreSQL
 /// journal rows and its position.
 public final class Database {
     let pool: PostgreSQLPool
+    /// For what may take long, such as figures, searches and imports: whoever handles an alarm never
+    /// waits for a connection that one of them has.
+    let patientPool: PostgreSQLPool
     /// Called after each commit that changed something, so that the feed looks at once.
     private let committed: @Sendable () -> Void
 
     /// - Parameters:
     ///   - pool: connections as the runtime role.
+    ///   - patientPool: the same for what may take long; nil where one pool does for all.
     ///   - committed: called on this loop after each change has been committed.
-    public init(pool: PostgreSQLPool, committed: @escaping @Sendable () -> Void) {
+    public init(
+        pool: PostgreSQLPool, patientPool: PostgreSQLPool? = nil,
+        committed: @escaping @Sendable () -> Void
+    ) {
         self.pool = pool
+        self.patientPool = patientPool ?? pool
         self.committed = committed
     }
 
@@ -35,6 +43,17 @@ public final class Database {
 
     /// Runs statements that change nothing, in one flush.
     func read(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
+        try await read(statements, from: pool)
+    }
+
+    /// As `read`, of what may have to search long for its answer.
+    func search(_ statements: [Statement]) async throws(StoreError) -> [QueryResult] {
+        try await read(statements, from: patientPool)
+    }
+
+    private func read(_ statements: [Statement], from pool: PostgreSQLPool)
+        async throws(StoreError) -> [QueryResult]
+    {
         do throws(PostgreSQLError) {
             return try await pool.withConnection {
                 (connection) async throws(PostgreSQLError) in

@@ -59,7 +59,8 @@ extension Database {
             WHERE (position, ordinal) > ($1, $2) AND ($3::text IS NULL OR site = $3)
             ORDER BY position, ordinal LIMIT \(limit + 1)
             """, .int64(after.position), .int32(after.ordinal), .text(site?.description))
-        let rows = try await pool.withConnection { (connection) async throws(PostgreSQLError) in
+        let rows = try await patientPool.withConnection {
+            (connection) async throws(PostgreSQLError) in
             try await connection.execute(page)
         }
         guard rows.rowCount > 0 else { return nil }
@@ -115,7 +116,8 @@ extension Database {
             SELECT label_document(l, $6, \(Self.detectionsMax))::text
             FROM \(LabelRange.source) ORDER BY l.position, l.ordinal
             """, parameters: range.bounds + [.text(disclosure.legalBasis)])
-        let rows = try await pool.withConnection { (connection) async throws(PostgreSQLError) in
+        let rows = try await patientPool.withConnection {
+            (connection) async throws(PostgreSQLError) in
             try await connection.execute(documents)
         }
         var labels: [[UInt8]] = []

@@ -65,7 +65,7 @@ extension Database {
         _ questions: [StatisticsQuestion], knowing knowledge: Knowledge, at instant: Timestamp
     ) async throws(StoreError) -> StatisticsSnapshotOutcome {
         do throws(PostgreSQLError) {
-            return try await pool.withConnection {
+            return try await patientPool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 var asOf: Timestamp?
                 if case .asOf(let instant) = knowledge {
@@ -151,7 +151,7 @@ extension Database {
     {
         var since: [Metric: [(site: SiteID, since: Timestamp, automaticSince: Timestamp?)]] = [:]
         do throws(PostgreSQLError) {
-            let results = try await pool.withConnection {
+            let results = try await patientPool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 let read = try await connection.execute(
                     Self.beginReading + [QuestionFrame.standing(.now)])

@@ -26,6 +26,7 @@ struct ServerProcess {
     private let logger: Logger
 
     private static let poolConnectionsMax = 4
+    private static let patientConnectionsMax = 2
     private static let clusterInterval: DispatchTimeInterval = .seconds(1)
 
     init(_ settings: ServerSettings, logger: Logger) {
@@ -111,10 +112,13 @@ struct ServerProcess {
     private func store(
         of database: OpenDatabase, _ signal: CommitSignal, on loop: isolated EventLoop
     ) -> Database {
-        let pool = database.pool(
-            on: loop, connectionsMax: Self.poolConnectionsMax,
-            also: Database.setUp + [Database.limitReads(to: settings.readTimeMax)])
-        return Database(pool: pool, committed: { signal.notify() })
+        let setUp = Database.setUp + [Database.limitReads(to: settings.readTimeMax)]
+        return Database(
+            pool: database.pool(
+                on: loop, connectionsMax: Self.poolConnectionsMax, also: setUp),
+            patientPool: database.pool(
+                on: loop, connectionsMax: Self.patientConnectionsMax, also: setUp),
+            committed: { signal.notify() })
     }
 
     /// Lets the API of a loop count what its lane does.

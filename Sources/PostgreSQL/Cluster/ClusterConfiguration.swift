@@ -53,10 +53,10 @@ struct ClusterConfiguration: Sendable {
 
         # Each loop owns a few connections, and one as many more to keep house; the rest is for
         # subcommands and people.
-        max_connections = 60
+        max_connections = 80
         # The pages of the open alarms and the newest partitions; the kernel caches the others.
         shared_buffers = 128MB
-        # A sort or hash of a report stays in memory; with 60 connections still bounded.
+        # A sort or hash of a report stays in memory; with 80 connections still bounded.
         work_mem = 8MB
         # Index builds of migrations and vacuum of large partitions.
         maintenance_work_mem = 128MB

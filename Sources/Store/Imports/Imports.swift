@@ -83,7 +83,7 @@ extension Database {
     ) async throws(StoreError) -> ImportOutcome {
         let outcome: ImportOutcome
         do throws(PostgreSQLError) {
-            outcome = try await pool.withConnection {
+            outcome = try await patientPool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 let run = ImportRun(
                     connection, site: site, options: options, author: author, instant: instant)

@@ -24,7 +24,7 @@ extension Database {
         let source = question.metric.source(of: question)
         let frame = QuestionFrame(question, source: source)
         do throws(PostgreSQLError) {
-            return try await pool.withConnection {
+            return try await patientPool.withConnection {
                 (connection) async throws(PostgreSQLError) in
                 let knowledge = Knowledge.standing(
                     position: upTo, recordedAt: nil, knownAt: .epoch)
