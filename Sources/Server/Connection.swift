@@ -26,7 +26,9 @@ final class Connection: Watcher {
     private var peerFinished = false
 
     private var incoming: [Int32: Incoming] = [:]
-    private var incomingBytes = 0
+    private var incomingBytes = 0 {
+        didSet { server.incomingBytes += incomingBytes - oldValue }
+    }
     private var handlersRunning = 0
 
     private var headDeadline: ContinuousClock.Instant?
@@ -250,6 +252,13 @@ final class Connection: Watcher {
                 Problem(
                     503, "server.overloaded",
                     "This connection has too many request bodies under way; send fewer at a time.",
+                    fields: [("retry-after", "1")]),
+                on: loop)
+        } else if server.incomingBytes > server.limits.loopBodyBytesMax {
+            refuse(
+                stream,
+                Problem(
+                    503, "server.overloaded", "Too many request bodies are under way.",
                     fields: [("retry-after", "1")]),
                 on: loop)
         }
@@ -532,6 +541,8 @@ final class Connection: Watcher {
     func close(on loop: isolated EventLoop) {
         guard phase != .closed else { return }
         phase = .closed
+        incoming = [:]
+        incomingBytes = 0
         loop.unwatch(socket)
         Glibc.close(socket)
         codec?.end()

@@ -14,6 +14,8 @@ public final class Server {
     private var listeners: [Listener] = []
     private var connections: [ObjectIdentifier: Connection] = [:]
     private var isDraining = false
+    /// Of all connections.
+    var incomingBytes = 0
     private var whenEmpty: CheckedContinuation<Void, Never>?
     /// One buffer serves all reads of the loop: a connection consumes what it read at once.
     let readBuffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)

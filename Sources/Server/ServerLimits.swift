@@ -10,6 +10,9 @@ public struct ServerLimits: Sendable {
     public var bodyBytesMax = 4 * 1024 * 1024
     /// All bodies that one connection has under way.
     public var connectionBodyBytesMax = 16 * 1024 * 1024
+    /// All bodies that the connections of one loop have under way, of whoever may send none too: who
+    /// asks is known only once a request is complete.
+    public var loopBodyBytesMax = 256 * 1024 * 1024
     /// From a connection's start, or a request's first byte, to the end of its head.
     public var headTimeMax: Duration = .seconds(10)
     /// From the end of a request's head to the end of its body.

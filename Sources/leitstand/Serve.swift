@@ -73,6 +73,11 @@ struct Serve: AsyncParsableCommand {
     var connectionBodyBytesMax: Int?
     @Option(
         help:
+            "All request bodies under way on one loop, in bytes (LEITSTAND_LOOP_BODY_BYTES_MAX)."
+    )
+    var loopBodyBytesMax: Int?
+    @Option(
+        help:
             "Resets, pings and the like of one connection in a second (LEITSTAND_CONTROL_FRAMES_MAX)."
     )
     var controlFramesMax: Int?
@@ -167,6 +172,11 @@ struct Serve: AsyncParsableCommand {
                 connectionBodyBytesMax, "connection-body-bytes-max",
                 "LEITSTAND_CONNECTION_BODY_BYTES_MAX", settings.limits.bodyBytesMax...1 << 30)
             ?? settings.limits.connectionBodyBytesMax
+        settings.limits.loopBodyBytesMax =
+            try number(
+                loopBodyBytesMax, "loop-body-bytes-max", "LEITSTAND_LOOP_BODY_BYTES_MAX",
+                settings.limits.connectionBodyBytesMax...1 << 40)
+            ?? max(settings.limits.loopBodyBytesMax, settings.limits.connectionBodyBytesMax)
         settings.limits.controlFramesPerSecondMax =
             try number(
                 controlFramesMax, "control-frames-max", "LEITSTAND_CONTROL_FRAMES_MAX",

@@ -40,6 +40,46 @@ import Testing
         #expect(next.status == 200)
     }
 
+    @Test func `bodies of all connections that are too many together are refused with 503`()
+        async throws
+    {
+        let (refused, completed, next) = try await TestServer.run(
+            limits: { $0.loopBodyBytesMax = 50_000 }
+        ) { server in
+            try await server.client { port in
+                func head(_ length: Int) -> String {
+                    "POST /size HTTP/1.1\r\nhost: t\r\ncontent-length: \(length)\r\n\r\n"
+                }
+                let slow = try RawClient(port: port)
+                try slow.send(head(45_000))
+                try slow.send([UInt8](repeating: 1, count: 40_000))
+                // Once this is answered, what came before it has been read.
+                _ = try RawClient(port: port).get("/hello")
+                let other = try RawClient(port: port)
+                try other.send(head(20_000))
+                try other.send([UInt8](repeating: 1, count: 20_000))
+                let refused = try other.receiveReply()
+                do {
+                    let gone = try RawClient(port: port)
+                    try gone.send(head(20_000))
+                    try gone.send([UInt8](repeating: 1, count: 5_000))
+                }
+                try slow.send([UInt8](repeating: 1, count: 5_000))
+                let completed = try slow.receiveReply()
+                _ = try RawClient(port: port).get("/hello")
+                let later = try RawClient(port: port)
+                try later.send(head(46_000))
+                try later.send([UInt8](repeating: 1, count: 46_000))
+                return (refused, completed, try later.receiveReply())
+            }
+        }
+
+        #expect(refused.status == 503)
+        #expect(completed.status == 200)
+        // What whoever is gone had sent counts no longer.
+        #expect(next.status == 200)
+    }
+
     @Test func `connections over the limit are closed at once, and later ones taken again`()
         async throws
     {
