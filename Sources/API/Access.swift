@@ -69,9 +69,9 @@ extension Call {
         guard let value = request.fields.first(named: "access-reason") else { return nil }
         guard value.utf8.allSatisfy({ (0x21...0x7e).contains($0) }),
             let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
-            isLine(reason)
+            isLine(reason), !isBlank(reason)
         else {
-            let detail = "must be 1 to 500 characters of one line, percent-encoded"
+            let detail = "must be 1 to 500 characters of one line, not blank, percent-encoded"
             throw Problem(
                 422, "access.reason-invalid", "Access-Reason \(detail).",
                 faults: [

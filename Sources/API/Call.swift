@@ -114,6 +114,13 @@ func isLine(_ text: String) -> Bool {
     text.unicodeScalars.allSatisfy { $0.value > 0x1f && $0.value != 0x7f }
 }
 
+/// Text in which nobody sees anything.
+func isBlank(_ text: String) -> Bool {
+    text.unicodeScalars.allSatisfy {
+        $0.value <= 0x20 || $0 == "\u{FEFF}" || $0.properties.isWhitespace
+    }
+}
+
 extension ObjectReader {
     mutating func requiredLine(_ name: String, length: ClosedRange<Int>) -> String? {
         checkLine(name, requiredString(name, length: length))
@@ -127,6 +134,24 @@ extension ObjectReader {
         guard let text else { return nil }
         guard isLine(text) else {
             refuse(name, "must be one line without control characters")
+            return nil
+        }
+        return text
+    }
+
+    /// Words for whoever will ask later, such as a reason: white space alone says nothing.
+    mutating func requiredWords(_ name: String, length: ClosedRange<Int>) -> String? {
+        checkWords(name, requiredString(name, length: length))
+    }
+
+    mutating func nullableWords(_ name: String, length: ClosedRange<Int>) -> String? {
+        checkWords(name, nullableString(name, length: length))
+    }
+
+    private mutating func checkWords(_ name: String, _ text: String?) -> String? {
+        guard let text else { return nil }
+        guard !isBlank(text) else {
+            refuse(name, "must not be blank")
             return nil
         }
         return text

@@ -29,7 +29,7 @@ private struct ErasureOrder {
     init?(_ reader: inout ObjectReader) {
         let kind = reader.requiredCase("kind", of: ErasureKind.self)
         let id = reader.required("id", expected: "a UUID") { UUID($0) }
-        let reason = reader.requiredString("reason", length: 1...500)
+        let reason = reader.requiredWords("reason", length: 1...500)
         guard let kind, let id, let reason else { return nil }
         (self.kind, self.id, self.reason) = (kind, id, reason)
     }

@@ -107,7 +107,7 @@ extension API {
 
 extension ObjectReader {
     /// Why something is done that a later reader will ask about.
-    mutating func requiredReason() -> String? { requiredString("reason", length: 1...4_000) }
+    mutating func requiredReason() -> String? { requiredWords("reason", length: 1...4_000) }
 
     /// Items of an array, of which none may stand in it twice.
     fileprivate mutating func optionalSet<Item: Hashable>(

@@ -50,7 +50,7 @@ extension API {
             let (arrival, reason) = try call.optionalBody { reader in
                 let at = reader.nullableTime("at") ?? call.receivedAt
                 let source = reader.nullableCase("source", of: ArrivalSource.self) ?? .keyed
-                let reason = reader.nullableString("reason", length: 1...4_000)
+                let reason = reader.nullableWords("reason", length: 1...4_000)
                 return (Intervention.Arrival(at: at, source: source), reason)
             }
             let step = InterventionStep.arrive(arrival, isExplained: reason != nil)

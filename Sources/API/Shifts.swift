@@ -72,7 +72,7 @@ extension NewShift {
                 "site", code: "site.unknown", "must be the site that the token is bound to")
         }
         let position = reader.nullableLine("position", length: ObserverPosition.nameLength)
-        let reason = reader.requiredString("reason", length: 1...500)
+        let reason = reader.requiredWords("reason", length: 1...500)
         let until = reader.requiredTime("until")
         if let until, until <= call.receivedAt || until - call.receivedAt > shiftMax {
             reader.refuse("until", "must be in the future, at most 16 hours ahead")

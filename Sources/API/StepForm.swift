@@ -31,11 +31,11 @@ struct StepForm: Sendable {
             return reason.map { ReadStep(.dismiss($0, note: note)) }
         },
         StepForm(name: "comment") { reader, _ in
-            let text = reader.requiredString("text", length: 1...4_000)
+            let text = reader.requiredWords("text", length: 1...4_000)
             return text.map { ReadStep(.comment(text: $0)) }
         },
         StepForm(name: "shelve") { reader, receivedAt in
-            let reason = reader.requiredString("reason", length: 1...4_000)
+            let reason = reader.requiredWords("reason", length: 1...4_000)
             let until = reader.requiredShelvingEnd("until", receivedAt: receivedAt)
             guard let reason, let until else { return nil }
             return ReadStep(.shelve(.make(at: receivedAt), until: until, reason: reason))

@@ -1694,6 +1694,40 @@ def test_each_bad_member_is_named(administrator: httpx.Client) -> None:
     assert named == {"/site", "/monitored", "/colour", "/name"}
 
 
+@pytest.mark.parametrize("blank", [" ", "\n\t", "\u00a0", "\u2003 "])
+@pytest.mark.parametrize(
+    ("role", "path", "body", "member"),
+    [
+        ("observer", "/v1/shifts", {"until": instant(minutes=-60)}, "reason"),
+        ("administrator", "/v1/erasures", {"kind": "remark", "id": NO_ID}, "reason"),
+        ("observer", f"/v1/alarms/{NO_ID}/comment", {}, "text"),
+        ("observer", f"/v1/alarms/{NO_ID}/shelve", {"until": instant(minutes=-60)}, "reason"),
+        ("shift_supervisor", f"/v1/incidents/{NO_ID}/retract", {}, "reason"),
+        ("observer", f"/v1/interventions/{NO_ID}/arrive", {}, "reason"),
+        ("shift_supervisor", f"/v1/evidence-holds/{NO_ID}/release", {}, "reason"),
+    ],
+)
+def test_a_reason_that_says_nothing_is_refused(
+    site: Site, role: str, path: str, body: dict[str, Any], member: str, blank: str
+) -> None:
+    problem = refused(
+        site.client(role), "POST", path, 422, "body.invalid", json=body | {member: blank}
+    )
+
+    assert [error["pointer"] for error in problem["errors"]] == [f"/{member}"]
+
+
+def test_a_reason_for_a_reading_that_says_nothing_is_refused(site: Site) -> None:
+    refused(
+        site.client("observer"),
+        "GET",
+        f"/v1/alarms/{NO_ID}",
+        422,
+        "access.reason-invalid",
+        headers={"access-reason": "%20%C2%A0"},
+    )
+
+
 def test_another_media_type_is_refused(administrator: httpx.Client) -> None:
     body = b'{"site": "a", "name": "x"}'
 
