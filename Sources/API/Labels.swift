@@ -26,7 +26,9 @@ extension API {
 extension QueryReader {
     fileprivate mutating func requiredLine(_ name: String, length: ClosedRange<Int>) -> String? {
         if text(name) == nil { refuse(name, code: "missing", "is required") }
-        return line(name, length: length)
+        guard let line = line(name, length: length) else { return nil }
+        if isBlank(line) { refuse(name, code: "invalid", "must not be blank") }
+        return line
     }
 }
 

@@ -213,7 +213,13 @@ extension Database {
 
     private func isTimeZone(_ name: String) async throws(StoreError) -> Bool {
         let results = try await read([
-            Statement("SELECT FROM pg_timezone_names WHERE name = $1 LIMIT 1", .text(name))
+            // The last are no places: what the machine is set to, nothing, and names twice.
+            Statement(
+                """
+                SELECT FROM pg_timezone_names WHERE name = $1
+                    AND name NOT IN ('localtime', 'posixrules', 'Factory') AND name NOT LIKE 'posix/%'
+                LIMIT 1
+                """, .text(name))
         ])
         return results[0].rowCount == 1
     }

@@ -461,6 +461,9 @@ def test_what_is_taken_or_does_not_exist_is_refused(
     again = {"id": site.id, "name": "Again", "time_zone": "Europe/Berlin"}
     refused(administrator, "POST", "/v1/sites", 409, "site.exists", json=again)
 
+    for zone in ("localtime", "posixrules", "Factory", "posix/Europe/Berlin"):
+        nowhere = {"id": f"site-{uuid.uuid4().hex}", "name": "Nowhere", "time_zone": zone}
+        refused(administrator, "POST", "/v1/sites", 422, "body.invalid", json=nowhere)
     moon = {"id": f"site-{uuid.uuid4().hex}", "name": "Moon", "time_zone": "Moon/Tycho"}
     problem = refused(administrator, "POST", "/v1/sites", 422, "body.invalid", json=moon)
     assert [error["pointer"] for error in problem["errors"]] == ["/time_zone"]
@@ -935,7 +938,8 @@ def test_labels_are_given_out_line_by_line(site: Site, administrator: httpx.Clie
     assert len(pinned) == 2
     for missing in ("recipient", "legal_basis"):
         parameters = {name: value for name, value in asked.items() if name != missing}
-        refused(administrator, "GET", "/v1/labels", 422, "parameter.invalid", params=parameters)
+        for wrong in (parameters, parameters | {missing: " "}):
+            refused(administrator, "GET", "/v1/labels", 422, "parameter.invalid", params=wrong)
 
 
 # Alarms
