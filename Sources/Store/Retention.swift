@@ -20,8 +20,8 @@ public struct RetentionRun: Sendable {
 /// How much retention deletes at once: as much as is done soon, on this machine and at this hour,
 /// since whoever makes a hold meanwhile waits for it.
 public struct RetentionPace: Sendable {
-    /// Detections of the next step.
-    public private(set) var rowsMax: Int32 = 5_000
+    /// Detections of the next step; few at first, when nothing is known of the machine.
+    public private(set) var rowsMax: Int32 = 500
 
     private static let rowsRange: ClosedRange<Int32> = 100...5_000
     private static let stepTime: Duration = .milliseconds(250)

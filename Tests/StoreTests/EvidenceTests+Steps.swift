@@ -176,10 +176,10 @@ extension `Evidence holds` {
             }
         }
 
-        #expect(pace.rowsMax == 5_000)
-        #expect(rows(after: 250, 251, 4_000, 900) == [5_000, 2_500, 1_250, 625])
-        #expect(rows(after: 100, 251, 90, 90, 90, 90) == [1_250, 625, 1_250, 2_500, 5_000, 5_000])
-        #expect(rows(after: 251, 251, 251, 251, 251, 251, 251).last == 100)
+        #expect(pace.rowsMax == 500)
+        #expect(rows(after: 250, 100, 90, 90, 90) == [1_000, 2_000, 4_000, 5_000, 5_000])
+        #expect(rows(after: 251, 4_000, 900, 90) == [2_500, 1_250, 625, 1_250])
+        #expect(rows(after: 251, 251, 251, 251, 251).last == 100)
         #expect(rows(after: 10) == [200])
     }
 
