@@ -289,7 +289,8 @@ def test_the_alarm_load_of_an_hour_is_told_and_stays_as_it_was_known(
         assert len(rang) == 12
         # The positions were entered a moment before the first alarm; as if it had been long ago.
         with psycopg.connect(database, autocommit=True) as superuser:
-            superuser.execute("UPDATE position_periods SET valid_from = '-infinity'")
+            superuser.execute("CREATE TABLE entered AS TABLE observer_position_periods")
+            superuser.execute("UPDATE observer_position_periods SET valid_from = '-infinity'")
         begin = rang[0].replace(minute=0, second=0, microsecond=0)
         end = rang[-1].replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
 
@@ -346,15 +347,24 @@ def test_the_alarm_load_of_an_hour_is_told_and_stays_as_it_was_known(
 
         # Somebody says later that nobody sat there.
         with psycopg.connect(database, autocommit=True) as superuser:
-            superuser.execute("UPDATE position_periods SET staffed = '[]' WHERE name = 'Platz 1'")
+            superuser.execute("UPDATE observer_position_periods SET staffed = '[]' WHERE name = 'Platz 1'")
             superuser.execute("INSERT INTO load_due (site, lower) VALUES (%s, %s)", [site.id, begin])
         recorded()
         known = {"as_of": load["as_of"]["recorded_at"]}
         assert ask(statistician, "alarm-load", **period)["total"]["known_part"]["floods"] == 0
         assert ask(statistician, "alarm-load", **period, **known)["total"] == load["total"]
         site.close()
-    untouched = verify(server)
-    assert (untouched.returncode, untouched.stdout) == (0, "the ledger agrees with the journal\n")
+    tampered = verify(server)
+    assert tampered.returncode == 1, tampered.stdout + tampered.stderr
+    assert {line.split()[1] for line in tampered.stdout.splitlines()} == {"observer_position"}
+    with psycopg.connect(database, autocommit=True) as superuser:
+        with superuser.transaction():
+            superuser.execute("DELETE FROM observer_position_periods")
+            superuser.execute("INSERT INTO observer_position_periods TABLE entered")
+            superuser.execute("INSERT INTO load_due (site, lower) VALUES (%s, %s)", [site.id, begin])
+    recorded()
+    restored = verify(server)
+    assert (restored.returncode, restored.stdout) == (0, "the ledger agrees with the journal\n")
 
     with psycopg.connect(database, autocommit=True) as superuser:
         superuser.execute("UPDATE load_ledger SET value = 3 WHERE value = 0")

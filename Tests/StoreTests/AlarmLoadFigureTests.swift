@@ -237,7 +237,7 @@ import Testing
     ) async throws {
         try await database.query(
             """
-            INSERT INTO position_periods (site, name, valid_from, valid_to, areas, staffed)
+            INSERT INTO observer_position_periods (site, name, valid_from, valid_to, areas, staffed)
             VALUES ($1, $2, coalesce($3, '-infinity'::timestamptz), $4,
                 CASE WHEN $5 THEN $6::uuid[] END, $7::json)
             """, .text(site.id), .text(name), .time(from), .time(to), .bool(areas != nil),
@@ -395,7 +395,7 @@ import Testing
 
             // That the first was given up at 13:00 UTC becomes visible when the hour is recorded.
             try await database.query(
-                "UPDATE position_periods SET valid_to = $1 WHERE name = 'other'",
+                "UPDATE observer_position_periods SET valid_to = $1 WHERE name = 'other'",
                 .time(entered + .seconds(3_600)))
             try await record(at: begin + .seconds(4 * 3_600 + 120), database)
 
@@ -463,7 +463,7 @@ import Testing
                     FROM positions p JOIN journal j USING (change)
                     WHERE j.event LIKE 'site.%' AND p.recorded_at BETWEEN valid_from
                         AND coalesce(valid_to, 'infinity') - interval '1 microsecond')
-                FROM position_periods ORDER BY name, valid_from
+                FROM observer_position_periods ORDER BY name, valid_from
                 """)
             // With how many entries of the site each lasted.
             let periods = try (0..<rows.rowCount).map { try rows.text($0, 0) }
@@ -505,7 +505,7 @@ import Testing
                 SELECT name || ' ' || coalesce(cardinality(areas)::text, 'all') || ' '
                     || coalesce(staffed #>> '{0,from}', 'always')
                     || CASE WHEN valid_to IS NULL THEN ' now' ELSE '' END
-                FROM position_periods ORDER BY name, valid_from
+                FROM observer_position_periods ORDER BY name, valid_from
                 """)
             let periods = try (0..<rows.rowCount).map { try rows.text($0, 0) }
             #expect(
@@ -514,12 +514,27 @@ import Testing
                 ])
             let gaps = try await database.number(
                 """
-                SELECT count(*) FROM position_periods p
+                SELECT count(*) FROM observer_position_periods p
                 WHERE valid_to IS NOT NULL AND NOT EXISTS (
-                    SELECT FROM position_periods n WHERE n.valid_from <= p.valid_to
+                    SELECT FROM observer_position_periods n WHERE n.valid_from <= p.valid_to
                         AND coalesce(n.valid_to, 'infinity') > p.valid_to)
                 """)
             #expect(gaps == 0)
+            try await instance.expectAgreement()
+
+            // Since when "Nord" was there, up to when, and how "Süd" was at first.
+            for tampering in [
+                "valid_from = valid_from - interval '1 day' WHERE name = 'Nord'",
+                "valid_to = valid_to + interval '1 day' WHERE name = 'Nord'",
+                "areas = NULL WHERE areas IS NOT NULL AND staffed IS NULL",
+            ] {
+                let earlier = try await differences(instance).count
+                try await database.query("UPDATE observer_position_periods SET \(tampering)")
+                let found = try await differences(instance)
+                #expect(found.count > earlier, "\(tampering)")
+                #expect(Set(found.map(\.kind)) == ["observer_position"])
+                #expect(Set(found.map(\.amount)) == [-1, 1])
+            }
         }
     }
 

@@ -13,7 +13,7 @@ import Testing
         "intervention_cells", "intervention_arrival_cells",
         "alarm_cells", "detection_cells", "assessment_cells", "refusal_cells",
         "coverage_cells", "camera_day_ledger", "camera_day_cells",
-        "annunciation_ledger", "annunciation_cells", "position_periods", "load_ledger",
+        "annunciation_ledger", "annunciation_cells", "observer_position_periods", "load_ledger",
         "load_recordings", "load_cells",
     ]
 
