@@ -86,6 +86,9 @@ static const unsigned char migration_0026[] = {
 static const unsigned char migration_0027[] = {
 #embed "../../Migrations/0027_rename_observer_position_periods.sql"
 };
+static const unsigned char migration_0028[] = {
+#embed "../../Migrations/0028_mend_alarm_load.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -116,6 +119,7 @@ static const struct embedded_file files[] = {
     {"0025_tell_sites_of_erasures.sql", migration_0025, sizeof migration_0025},
     {"0026_remember_requests.sql", migration_0026, sizeof migration_0026},
     {"0027_rename_observer_position_periods.sql", migration_0027, sizeof migration_0027},
+    {"0028_mend_alarm_load.sql", migration_0028, sizeof migration_0028},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -244,6 +244,12 @@ import Testing
             .uuids((areas ?? []).map { PostgreSQLUUID($0.uuid) }), .text(staffed))
     }
 
+    /// Lets floods have been followed up to an instant.
+    private func followed(until instant: Timestamp, _ database: TestDatabase) async throws {
+        try await database.query(
+            "UPDATE flood_following SET followed_until = $1", .time(instant))
+    }
+
     /// As `ReferenceAlarmLoad` has them.
     private func tallies(since begin: Timestamp, _ database: TestDatabase) async throws
         -> [String: Int]
@@ -538,6 +544,74 @@ import Testing
         }
     }
 
+    @Test func `begin with nothing heard when somebody comes to a position`() async throws {
+        try await withSite { database, instance, site in
+            let begin = try instant("2026-10-05T10:00:00Z")
+            _ = try await instance.submit(site.detection(at: begin))
+            // From 10:10 until 10:15, and again from 10:16 on.
+            for (from, to) in [(600, 900), (960, 7_200)] {
+                try await enterPosition(
+                    "a", from: begin + .seconds(from), to: begin + .seconds(to), site, database)
+            }
+            // Ten alarms before, five after: more than ten in ten minutes, but nobody heard them.
+            let before = (0..<10).map { 800 + 10 * $0 }
+            let after = (0..<5).map { 960 + 10 * $0 }
+            try await ring(at: before + after, after: begin, site, database)
+            try await followed(until: begin, database)
+
+            let told = try await database.number(
+                "SELECT follow_floods($1)", .time(begin + .seconds(1_010)))
+            try await record(at: begin + .seconds(7_320), database)
+            let recorded = try await tallies(since: begin, database)
+            // Six more are eleven of those who have come.
+            try await ring(
+                at: (0..<6).map { 1_010 + 10 * $0 }, after: begin, site, database)
+            let toldLater = try await database.number(
+                "SELECT follow_floods($1)", .time(begin + .seconds(1_070)))
+            try await record(at: begin + .seconds(7_320), database)
+
+            #expect(told == 0)
+            #expect(recorded.keys.allSatisfy { !$0.contains("flood") })
+            #expect(toldLater == 1)
+            let found = try await tallies(since: begin, database)
+            #expect(found["0 floods"] == 1)
+            // From 1060 s on, until the fifth last is ten minutes old.
+            #expect(found["0 flood_seconds"] == 1_020 + 600 - 1_060)
+        }
+    }
+
+    @Test func `are found by their positions where they are not counted yet`() async throws {
+        try await withSite { database, instance, site in
+            let begin = try instant("2026-03-02T00:00:00Z")
+            _ = try await instance.submit(site.detection(at: begin))
+            let hundredThousand = (0..<100_000).map { 60 + 5 * $0 }
+            try await ring(at: hundredThousand, after: begin, site, database)
+            let end = begin + .seconds(6 * 86_400)
+            try await record(at: end, database)
+            try await database.rollUpLedger()
+            try await database.query("VACUUM ANALYZE annunciation_ledger")
+            // An hour before the end, of which the last is recorded; after all others.
+            try await ring(at: [6 * 86_400 - 5_400], after: begin, site, database)
+
+            let read = try await database.session { connection, _ in
+                let results = try await connection.execute([
+                    Statement("BEGIN"),
+                    Statement("SELECT record_load($1)", .time(end)),
+                    Statement(
+                        """
+                        SELECT idx_tup_fetch, seq_tup_read FROM pg_stat_xact_user_tables
+                        WHERE relname = 'annunciation_ledger'
+                        """),
+                    Statement("ROLLBACK"),
+                ])
+                return (try results[2].int64(0, 0), try results[2].int64(0, 1))
+            }
+
+            #expect(read.0 < 1_000)
+            #expect(read.1 == 0)
+        }
+    }
+
     // MARK: At random
 
     private struct RandomLoad {
@@ -562,12 +636,21 @@ import Testing
             let entered = Int.random(in: 1...hours * 1_800, using: &random)
             let changed = Int.random(in: entered + 1..<hours * 3_600, using: &random)
             let end = hours * 3_600
+            // Of this one somebody is away for some minutes now and then.
+            var shifts: [Range<Int>] = []
+            var begin = entered
+            while begin < end {
+                let length = Int.random(in: 300...5_400, using: &random)
+                shifts.append(begin..<min(end, begin + length))
+                begin += length + Int.random(in: 1...900, using: &random)
+            }
             positions = [
                 ReferenceAlarmLoad.Position(name: "", staffed: [0..<entered]),
                 ReferenceAlarmLoad.Position(name: "a", staffed: [entered..<end]) {
                     $0.second >= changed || $0.area == 0
                 },
                 ReferenceAlarmLoad.Position(name: "b", staffed: [entered..<changed]),
+                ReferenceAlarmLoad.Position(name: "c", staffed: shifts),
             ]
         }
     }
@@ -593,6 +676,11 @@ import Testing
                 "a", from: entered, to: changed, areas: [areas[0]], site, database)
             try await enterPosition("a", from: changed, site, database)
             try await enterPosition("b", from: entered, to: changed, site, database)
+            for shift in load.positions[3].staffed {
+                try await enterPosition(
+                    "c", from: begin + .seconds(shift.lowerBound),
+                    to: begin + .seconds(shift.upperBound), site, database)
+            }
             try await body(load, begin, database, instance, site)
         }
     }
@@ -643,11 +731,15 @@ import Testing
         try await withLoad(seed: UInt64(seed), hours: hours) { load, begin, database, _, site in
             let expected = ReferenceAlarmLoad(
                 of: load.rings, at: load.positions, until: hours * 3_600)
+            try await followed(until: begin, database)
             try await database.session { connection, _ in
                 var random = SplitMix64(seed: UInt64(seed))
                 var second = 0
-                while second < hours * 3_600 {
-                    second += Int.random(in: 1...20, using: &random)
+                while second < hours * 3_600 - 1 {
+                    // Now and then nobody follows for a while.
+                    let isAway = Int.random(in: 0..<20, using: &random) == 0
+                    second += Int.random(in: 1...(isAway ? 3_000 : 20), using: &random)
+                    second = min(second, hours * 3_600 - 1)
                     _ = try await connection.execute(
                         Statement("SELECT follow_floods($1)", .time(begin + .seconds(second))))
                 }

@@ -263,6 +263,20 @@ import Testing
         }
     }
 
+    /// Such as `flood.started 'Platz 1' 11 100`: with the count, and in seconds from `now` on.
+    private func floodsTold(in database: TestDatabase) async throws -> [String] {
+        let told = try await database.query(
+            """
+            SELECT event, subject, document ->> 'count',
+                extract(epoch FROM occurred_at - $1)::int
+            FROM journal WHERE event LIKE 'flood.%' ORDER BY change, ordinal
+            """, .time(now))
+        return try (0..<told.rowCount).map { row in
+            try "\(told.text(row, 0)) '\(told.text(row, 1))' \(told.text(row, 2)) "
+                + "\(told.int64(row, 3))"
+        }
+    }
+
     @Test func `is part of a flood from the eleventh in ten minutes until fewer than five`()
         async throws
     {
@@ -280,18 +294,10 @@ import Testing
             let again = try await call("follow_floods", at: now + .seconds(671), in: database)
 
             #expect([ten, eleven, five, four, again] == [0, 1, 0, 1, 0])
-            let told = try await database.query(
-                """
-                SELECT event, subject, document ->> 'count',
-                    extract(epoch FROM occurred_at - $1)::int
-                FROM journal WHERE event LIKE 'flood.%' ORDER BY change
-                """, .time(now))
-            try #require(told.rowCount == 2)
-            let rows = try (0..<told.rowCount).map { row in
-                try "\(told.text(row, 0)) '\(told.text(row, 1))' \(told.text(row, 2)) "
-                    + "\(told.int64(row, 3))"
-            }
-            #expect(rows == ["flood.started '' 11 100", "flood.ended '' 4 670"])
+            #expect(
+                try await floodsTold(in: database) == [
+                    "flood.started '' 11 100", "flood.ended '' 4 670",
+                ])
             let flooding = try await database.query("SELECT camera FROM alarms WHERE flood")
             try #require(flooding.rowCount == 1)
             #expect(try flooding.id(0, 0) == site.cameras[11])
@@ -323,6 +329,75 @@ import Testing
             let document = String(decoding: try #require(load), as: UTF8.self)
             #expect(document.contains(#"{"ten_minutes" : 12, "hour" : 12, "day" : 12}"#))
             #expect(document.contains(#""top_sources_share" : 0.83333"#))
+        }
+    }
+
+    @Test func `is part of a flood that is told when nobody followed it for hours`() async throws {
+        try await withSite { database, instance, site in
+            _ = try await instance.submit(
+                (0..<11).map { site.detection(camera: $0, at: now + .seconds(10 * $0)) })
+
+            let told = try await call("follow_floods", at: now + .seconds(7_200), in: database)
+            let again = try await call("follow_floods", at: now + .seconds(7_201), in: database)
+
+            #expect([told, again] == [2, 0])
+            #expect(
+                try await floodsTold(in: database) == [
+                    "flood.started '' 11 100", "flood.ended '' 4 660",
+                ])
+        }
+    }
+
+    @Test func `ends a flood and is part of the next when nobody followed in between`()
+        async throws
+    {
+        try await withSite { database, instance, site in
+            for begin in [0, 3_600] {
+                _ = try await instance.submit(
+                    (0..<11).map { site.detection(camera: $0, at: now + .seconds(begin + $0)) })
+                _ = try await call(
+                    "follow_floods", at: now + .seconds(begin + 20), in: database)
+            }
+
+            #expect(
+                try await floodsTold(in: database) == [
+                    "flood.started '' 11 10", "flood.ended '' 4 606", "flood.started '' 11 3610",
+                ])
+            #expect(
+                try await database.number("SELECT count(*) FROM floods WHERE ended_at IS NULL")
+                    == 1)
+        }
+    }
+
+    @Test func `counts among its source's each time that it has rung`() async throws {
+        try await withSite { database, instance, site in
+            // Eleven sources, one of which rings again.
+            let outcomes = try await instance.submit(
+                (0..<11).map { site.detection(camera: $0, at: now) })
+            guard case .created(let alarm?) = outcomes[0] else {
+                Issue.record("\(outcomes[0])")
+                return
+            }
+            for step in [
+                AlarmStep.shelve(
+                    ShelvingID.make(at: now), until: now + .seconds(600), reason: "Regen"),
+                .unshelve(),
+            ] {
+                _ = try await instance.run { database in
+                    try await database.apply(
+                        step, to: alarm, only: nil, by: DemonstrationSite.author,
+                        at: now + .seconds(60))
+                }
+            }
+
+            let load = try await instance.run { database in
+                try await database.alarmLoad(of: site.id, at: now + .seconds(120))
+            }
+
+            let document = String(decoding: try #require(load), as: UTF8.self)
+            #expect(document.contains(#""day" : 12"#))
+            // The ten worst of twelve: all but one.
+            #expect(document.contains(#""top_sources_share" : 0.91666"#))
         }
     }
 

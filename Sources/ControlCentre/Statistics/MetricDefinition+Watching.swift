@@ -39,7 +39,7 @@ extension MetricDefinition {
         groups: calendar + place + [.pattern, .model], filters: place + [.pattern, .model])
 
     static let alarmLoad = MetricDefinition(
-        metric: .alarmLoad, version: 1,
+        metric: .alarmLoad, version: 2,
         title: Text(
             german: "Alarmlast der Videobeobachtung (ISA-18.2)",
             english: "Alarm load of the observers (ISA-18.2)"),
@@ -56,8 +56,9 @@ extension MetricDefinition {
                 + "seinen Bereichen bekam; Fenster mit mehr als zehn und ihr Anteil; die meisten in "
                 + "einem Fenster. Alarmschauer beginnt, wenn in zehn Minuten mehr als zehn ertönen, "
                 + "und endet, sobald es in zehn Minuten weniger als fünf sind oder niemand mehr dort "
-                + "sitzt; ihre Zahl zählt nach dem Beginn, ihre Minuten nach der Zeit selbst. "
-                + "Besetzung und Bereiche sind die damals geltenden.",
+                + "sitzt; was ertönte, bevor jemand kam, zählt dabei nicht. Ihre Zahl zählt nach dem "
+                + "Beginn, ihre Minuten nach der Zeit selbst. Besetzung und Bereiche sind die "
+                + "damals geltenden.",
             english: "Each annunciation of an alarm: at the raise, and when it rings once more "
                 + "after that, as at the end of a shelving. Only production rings; late and shelved "
                 + "alarms do not. Of these chattering: at least the third of the source within ten "
@@ -68,9 +69,9 @@ extension MetricDefinition {
                 + "ten minutes in which it was staffed at any time; the mean of what rang there from "
                 + "its areas meanwhile; windows with more than ten and their share; the most in one "
                 + "window. A flood begins when more than ten ring in ten minutes, and ends as soon "
-                + "as fewer than five do in ten minutes or nobody sits there any more; floods count "
-                + "by their beginning, their minutes by the time itself. Staffing and areas are "
-                + "those of the time."),
+                + "as fewer than five do in ten minutes or nobody sits there any more; what rang "
+                + "before somebody came does not count for it. Floods count by their beginning, "
+                + "their minutes by the time itself. Staffing and areas are those of the time."),
         clock: Text(
             german:
                 "Der Zeitpunkt der Meldung, eines stehenden Alarms einen Tag danach; der Beginn "

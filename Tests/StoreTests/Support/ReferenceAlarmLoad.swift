@@ -51,9 +51,17 @@ struct ReferenceAlarmLoad {
 
     private mutating func follow(_ heard: [Int], _ isStaffed: [Bool], at position: String) {
         var recent = 0
+        // What rang before somebody came was not heard by them.
+        var staffedSince = 0
         var running: Flood?
         for second in heard.indices {
-            recent += heard[second] - (second >= 600 ? heard[second - 600] : 0)
+            if isStaffed[second] {
+                recent +=
+                    heard[second] - (second - 600 >= staffedSince ? heard[second - 600] : 0)
+            } else {
+                recent = 0
+                staffedSince = second + 1
+            }
             if var flood = running, recent < 5 || !isStaffed[second] {
                 flood.end = second
                 floods.append(flood)
