@@ -56,13 +56,17 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     case floods
     case floodSeconds = "flood_seconds"
 
-    /// Whether it counts alarms, matters or dispatches, of which few could tell about persons.
-    var countsCases: Bool {
+    public var subject: FigureSubject {
         switch self {
+        case .cases, .alarms, .confirmed, .dismissed, .unjudged, .withIncident, .dispatched,
+            .arrived, .detected, .missed, .notAssessable, .noPattern, .notPermitted, .noCamera,
+            .notAnalysed, .otherPattern, .overruled, .annunciated, .chattering, .stale:
+            .cases
+        case .detections: .detections
         case .analysed, .offBySchedule, .offByOrder, .blind, .off, .unknown, .installedCameras,
-            .analysedCameras, .days, .windows, .floods, .floodSeconds:
-            false
-        default: true
+            .analysedCameras, .days:
+            .cameras
+        case .windows, .floods, .floodSeconds: .positions
         }
     }
 }

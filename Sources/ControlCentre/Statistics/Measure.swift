@@ -86,47 +86,38 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
     case floods
     case floodMinutes = "flood_minutes"
 
-    /// Whether it is a number of cases.
-    public var isCount: Bool {
+    /// What it is of, and whether it is a number of them.
+    ///
+    /// Whole numbers are counts, or the most, the fewest or the last of such.
+    private var kind: (subject: FigureSubject, isWhole: Bool) {
         switch self {
-        case .median, .percentile90, .mean, .precision, .recallEstimate, .analysedHours,
-            .offByScheduleHours, .offByOrderHours, .blindHours, .offHours, .unknownHours,
-            .topTenShare:
-            false
-        default: !isOfCameras && !isOfPositions
+        case .count, .known, .missing, .alarms, .confirmed, .dismissed, .unjudged, .withIncident,
+            .dispatched, .arrived, .detected, .missed, .notAssessable, .noPattern, .notPermitted,
+            .noCamera, .notAnalysed, .otherPattern, .overruled, .annunciated, .chattering, .stale:
+            (.cases, true)
+        case .median, .percentile90, .mean, .precision, .recallEstimate, .topTenShare:
+            (.cases, false)
+        case .detections, .decile0, .decile1, .decile2, .decile3, .decile4, .decile5, .decile6,
+            .decile7, .decile8, .decile9:
+            (.detections, true)
+        case .installedLast, .analysedLast, .installedLowest, .installedHighest, .analysedLowest,
+            .analysedHighest, .installedDays, .analysedDays:
+            (.cameras, true)
+        case .analysedHours, .offByScheduleHours, .offByOrderHours, .blindHours, .offHours,
+            .unknownHours, .installedMean, .analysedMean:
+            (.cameras, false)
+        case .windows, .windowsAboveTen, .peakTenMinutes, .floods: (.positions, true)
+        case .meanPerTenMinutes, .shareAboveTen, .floodMinutes: (.positions, false)
         }
     }
+
+    public var subject: FigureSubject { kind.subject }
 
     /// Whether it is a whole number.
-    public var isWhole: Bool {
-        switch self {
-        case .installedMean, .analysedMean, .meanPerTenMinutes, .shareAboveTen, .floodMinutes: false
-        default: isCount || isOfCameras || isOfPositions
-        }
-    }
+    public var isWhole: Bool { kind.isWhole }
 
-    /// Whether it is a number of cameras, which are no cases.
-    private var isOfCameras: Bool {
-        switch self {
-        case .installedLast, .analysedLast, .installedMean, .analysedMean, .installedLowest,
-            .installedHighest, .analysedLowest, .analysedHighest, .installedDays, .analysedDays:
-            true
-        default: false
-        }
-    }
-
-    /// Whether it is of detections, which are counted a while after they were received.
-    public var isOfDetections: Bool { self == .detections || decile != nil }
-
-    /// Whether it is of observers' positions, of which each watches several sources.
-    public var isOfPositions: Bool {
-        switch self {
-        case .windows, .meanPerTenMinutes, .windowsAboveTen, .shareAboveTen, .peakTenMinutes,
-            .floods, .floodMinutes:
-            true
-        default: false
-        }
-    }
+    /// Whether it is a number of cases or detections, of which few could tell about persons.
+    var countsCases: Bool { isWhole && subject.tellsOfPersons }
 
     /// Which decile of confidence it is of; nil: of all.
     var decile: Int64? { Self.deciles.firstIndex(of: self).map { Int64($0) } }

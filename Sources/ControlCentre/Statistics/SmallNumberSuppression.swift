@@ -62,7 +62,7 @@ public struct SmallNumberSuppression: Sendable {
             of: parts,
             // How many times are missing is no number of matters by itself.
             counts: MetricDefinition.current(of: question.metric).measures.filter {
-                $0.isCount && $0 != .missing
+                $0.countsCases && $0 != .missing
             }, threshold: threshold)
         figures.hide()
         return parts.enumerated().map { ordinal, part in
@@ -150,7 +150,7 @@ private struct TiedFigures {
     private var totals: [Int64] = []
     private(set) var isTotalHidden: [Bool]
 
-    private static let tallies = FigureTally.allCases.filter(\.countsCases)
+    private static let tallies = FigureTally.allCases.filter(\.subject.tellsOfPersons)
 
     /// - Parameter counts: the measures that must not be small; none of what counts no cases.
     init(of parts: [StatisticsAnswer.Part], counts: [Measure], threshold: Int64) {

@@ -88,8 +88,11 @@ public struct StatisticsAnswer: Sendable {
 
         /// Whether a measure's figure can be told; nil where the cell has none.
         public func state(of measure: Measure) -> RecordingState? {
-            if measure.isOfPositions { return positionState }
-            return measure.isOfDetections ? detectionState : state
+            switch measure.subject {
+            case .cases, .cameras: state
+            case .detections: detectionState
+            case .positions: positionState
+            }
         }
     }
 
