@@ -70,6 +70,18 @@ import Testing
         }
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `are hidden among as many figures as an answer can have`() throws {
+        var counts = Array(repeating: Int64(1), count: StatisticsQuestion.cellsMax - 1)
+        counts.append(1_000)
+
+        let part = try suppressed(try answer(counts), below: 3).period
+
+        // Each has one case, so only with the great one can a case be thought to be elsewhere.
+        #expect(part.cells.allSatisfy { $0.state == .suppressed })
+        #expect(part.total.state == .complete)
+    }
+
     // MARK: By hand
 
     @Test(

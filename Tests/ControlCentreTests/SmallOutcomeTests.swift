@@ -107,6 +107,35 @@ import Testing
         #expect(SmallNumberSuppression(below: 3).applied(to: answer) == nil)
     }
 
+    @Test(.timeLimit(.minutes(2)))
+    func `are hidden among as many figures as an answer can have`() throws {
+        // Each matter has one outcome, so of a place's small numbers none can be less without another
+        // being more: only the one that is not small can be.
+        var answer = try answer([], places: 0)
+        let outcomes = IncidentOutcome.allCases.prefix(4)
+        let places = StatisticsQuestion.cellsMax / outcomes.count
+        var total: Int64 = 0
+        for place in 0..<places {
+            for (number, outcome) in outcomes.enumerated() {
+                let isLast = place == places - 1 && number == outcomes.count - 1
+                let count: Int64 = isLast ? 1_000 : 2
+                var tallies = Tallies()
+                tallies.add(count, of: nil, to: .cases)
+                answer.period.cells.append(
+                    StatisticsAnswer.Cell(
+                        keys: ["\(place)", outcome.rawValue], state: .complete, tallies: tallies))
+                total += count
+            }
+        }
+        answer.period.total.tallies.add(total, of: nil, to: .cases)
+
+        let part = try suppressed(answer, below: 3)
+
+        #expect(part.cells.count == StatisticsQuestion.cellsMax)
+        #expect(part.cells.allSatisfy { $0.state == .suppressed })
+        #expect(part.total.state == .complete)
+    }
+
     // MARK: Against a reader who calculates
 
     /// For numbers of matters from 0 on, all that the cells can count.

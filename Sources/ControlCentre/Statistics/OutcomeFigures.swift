@@ -26,11 +26,24 @@ struct OutcomeFigures {
     private let threshold: Int64
     private let bounds: Bounds
     private(set) var isTotalHidden: Bool
+    /// How many changes of a hidden cell, of those that are possible, move the bounds so. There are
+    /// few ways, so that one cell need not be compared with all others.
+    private var shifts: [Bounds: Int] = [:]
+    /// The cells that have cases, the smallest last.
+    private var told: [Int]
 
-    /// Between which the total lies.
-    private struct Bounds {
+    /// Between which the total lies; or by how much something moves them.
+    private struct Bounds: Hashable {
         var least: Int64 = 0
         var most: Int64 = 0
+
+        static func + (left: Bounds, right: Bounds) -> Bounds {
+            Bounds(least: left.least + right.least, most: left.most + right.most)
+        }
+
+        static func - (left: Bounds, right: Bounds) -> Bounds {
+            Bounds(least: left.least - right.least, most: left.most - right.most)
+        }
     }
 
     /// A number that might be another.
@@ -71,7 +84,10 @@ struct OutcomeFigures {
         self.cells = cells
         total = part.total.tallies[.cases].count
         isTotalHidden = small.contains(total)
-        bounds = groups.reduce(into: Bounds()) { Self.add($1, of: cells, [], to: &$0) }
+        bounds = groups.reduce(Bounds()) { $0 + Self.bounds(of: $1, in: cells, with: []) }
+        told = cells.indices.filter { !cells[$0].isHidden && cells[$0].count > 0 }
+            .sorted { (cells[$1].count, $1) < (cells[$0].count, $0) }
+        for cell in hiddenCells { noteShifts(of: cell) }
     }
 
     /// The cells that must not be told.
@@ -88,9 +104,9 @@ struct OutcomeFigures {
 
     /// Hides the smallest figure that has cases, or at last the total; false: all are hidden.
     private mutating func hideAnother() -> Bool {
-        let told = cells.indices.filter { !cells[$0].isHidden && cells[$0].count > 0 }
-        if let smallest = told.min(by: { cells[$0].count < cells[$1].count }) {
+        if let smallest = told.popLast() {
             cells[smallest].isHidden = true
+            noteShifts(of: smallest)
         } else if !isTotalHidden {
             isTotalHidden = true
         } else {
@@ -103,32 +119,9 @@ struct OutcomeFigures {
 
     private static let steps: [Int64] = [1, -1]
 
-    private func canDiffer(_ cell: Int) -> Bool {
-        for amount in Self.steps {
-            let change = Change(cell: cell, by: amount)
-            guard isPossible(change) else { continue }
-            if fits([change]) { return true }
-            // One that may be any number makes up for most.
-            for isSmall in [false, true] {
-                for other in cells.indices
-                where other != cell && cells[other].isHidden && cells[other].isSmall == isSmall {
-                    let others = Self.steps.map { Change(cell: other, by: $0) }
-                    if others.contains(where: { isPossible($0) && fits([change, $0]) }) {
-                        return true
-                    }
-                }
-            }
-        }
-        return false
-    }
-
-    private var canTotalDiffer: Bool {
-        if Self.steps.contains(where: { fits([], ofTotal: $0) }) { return true }
-        return hiddenCells.contains { cell in
-            Self.steps.map { Change(cell: cell, by: $0) }.contains { change in
-                isPossible(change) && Self.steps.contains { fits([change], ofTotal: $0) }
-            }
-        }
+    /// The ways in which a cell's number can be another.
+    private func changes(of cell: Int) -> [Change] {
+        Self.steps.map { Change(cell: cell, by: $0) }.filter { isPossible($0) }
     }
 
     private func isPossible(_ change: Change) -> Bool {
@@ -136,27 +129,53 @@ struct OutcomeFigures {
         return count > 0 && !(cells[change.cell].isSmall && count >= threshold)
     }
 
-    /// Whether the total lies within its bounds if cells are otherwise.
-    private func fits(_ changes: [Change]) -> Bool {
-        fits(changes, ofTotal: 0)
-            || isTotalHidden && Self.steps.contains { fits(changes, ofTotal: $0) }
+    private mutating func noteShifts(of cell: Int) {
+        for change in changes(of: cell) { shifts[shift(by: [change]), default: 0] += 1 }
     }
 
-    private func fits(_ changes: [Change], ofTotal amount: Int64) -> Bool {
-        var changed = bounds
-        for group in Set(changes.map { cells[$0.cell].group }) {
-            var before = Bounds()
-            Self.add(groups[group], of: cells, [], to: &before)
-            changed.least -= before.least
-            changed.most -= before.most
-            Self.add(groups[group], of: cells, changes, to: &changed)
+    private func canDiffer(_ cell: Int) -> Bool {
+        let group = groups[cells[cell].group].filter { cells[$0].isHidden }
+        return changes(of: cell).contains { change in
+            let shift = shift(by: [change])
+            if fits(shift) { return true }
+            // Of the others in its group together, of any other by what it does alone.
+            var elsewhere = shifts
+            for other in group {
+                for added in changes(of: other) {
+                    if other != cell, fits(self.shift(by: [change, added])) { return true }
+                    elsewhere[self.shift(by: [added]), default: 0] -= 1
+                }
+            }
+            return elsewhere.contains { $0.value > 0 && fits(shift + $0.key) }
         }
-        return max(1, changed.least) <= total + amount && total + amount <= changed.most
     }
 
-    private static func add(
-        _ group: [Int], of cells: [Cell], _ changes: [Change], to bounds: inout Bounds
-    ) {
+    private var canTotalDiffer: Bool {
+        Self.steps.contains { amount in
+            fits(Bounds(), ofTotal: amount) || shifts.keys.contains { fits($0, ofTotal: amount) }
+        }
+    }
+
+    /// Whether the total lies within its bounds if these are moved.
+    private func fits(_ shift: Bounds) -> Bool {
+        fits(shift, ofTotal: 0) || isTotalHidden && Self.steps.contains { fits(shift, ofTotal: $0) }
+    }
+
+    private func fits(_ shift: Bounds, ofTotal amount: Int64) -> Bool {
+        let moved = bounds + shift
+        return max(1, moved.least) <= total + amount && total + amount <= moved.most
+    }
+
+    /// - Parameter changes: of cells of one group.
+    private func shift(by changes: [Change]) -> Bounds {
+        let group = groups[cells[changes[0].cell].group]
+        return Self.bounds(of: group, in: cells, with: changes)
+            - Self.bounds(of: group, in: cells, with: [])
+    }
+
+    private static func bounds(of group: [Int], in cells: [Cell], with changes: [Change]) -> Bounds
+    {
+        var bounds = Bounds()
         var greatest: Int64 = 0
         for place in group {
             let cell = cells[place]
@@ -169,5 +188,6 @@ struct OutcomeFigures {
             if cell.isAsked { bounds.most += count }
         }
         bounds.least += greatest
+        return bounds
     }
 }

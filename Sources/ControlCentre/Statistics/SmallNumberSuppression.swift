@@ -150,23 +150,29 @@ private struct TiedFigures {
     private var totals: [Int64] = []
     private(set) var isTotalHidden: [Bool]
 
-    private static let tallies = FigureTally.allCases.filter(\.subject.tellsOfPersons)
+    /// Of which there is any case.
+    private let tallies: [FigureTally]
 
     /// - Parameter counts: the measures that must not be small; none of what counts no cases.
     init(of parts: [StatisticsAnswer.Part], counts: [Measure], threshold: Int64) {
         partCount = parts.count
+        let tallies = FigureTally.allCases.filter { tally in
+            tally.subject.tellsOfPersons
+                && parts.contains { $0.total.tallies[tally].count > 0 }
+        }
+        self.tallies = tallies
         func isSmall(_ cell: StatisticsAnswer.Cell) -> Bool {
             let small = 1..<Double(threshold)
             let isSmallCount = counts.contains { measure in
                 cell.tallies.number(of: measure).map { small.contains($0) } ?? false
             }
             return isSmallCount
-                || Self.tallies.contains { small.contains(Double(cell.tallies[$0].count)) }
+                || tallies.contains { small.contains(Double(cell.tallies[$0].count)) }
         }
         isTotalHidden = parts.map { isSmall($0.total) }
         var strandsByKeys: [[String?]: Int] = [:]
         for (part, figures) in parts.enumerated() {
-            totals += Self.tallies.map { figures.total.tallies[$0].count }
+            totals += tallies.map { figures.total.tallies[$0].count }
             for (ordinal, cell) in figures.cells.enumerated() {
                 let place = strandsByKeys[cell.keys] ?? strands.count
                 if place == strands.count {
@@ -174,12 +180,12 @@ private struct TiedFigures {
                     strands.append(
                         Strand(
                             cells: Array(repeating: nil, count: partCount),
-                            counts: Array(repeating: 0, count: partCount * Self.tallies.count),
+                            counts: Array(repeating: 0, count: partCount * tallies.count),
                             isSmall: false))
                 }
                 strands[place].cells[part] = ordinal
-                for (tally, name) in Self.tallies.enumerated() {
-                    strands[place].counts[part * Self.tallies.count + tally] =
+                for (tally, name) in tallies.enumerated() {
+                    strands[place].counts[part * tallies.count + tally] =
                         cell.tallies[name].count
                 }
                 if isSmall(cell) { strands[place].isSmall = true }
@@ -189,15 +195,15 @@ private struct TiedFigures {
 
     /// By part.
     private func totals(of tally: Int) -> [Int64] {
-        (0..<partCount).map { totals[$0 * Self.tallies.count + tally] }
+        (0..<partCount).map { totals[$0 * tallies.count + tally] }
     }
 
     private func count(_ strand: Int, _ part: Int, _ tally: Int) -> Int64 {
-        strands[strand].counts[part * Self.tallies.count + tally]
+        strands[strand].counts[part * tallies.count + tally]
     }
 
     private func hasCases(_ strand: Int, _ part: Int) -> Bool {
-        Self.tallies.indices.contains { count(strand, part, $0) > 0 }
+        tallies.indices.contains { count(strand, part, $0) > 0 }
     }
 
     func hiddenCells(in part: Int) -> [Int] {
@@ -215,7 +221,7 @@ private struct TiedFigures {
 
     /// Hides one more figure; false: none can be computed any more.
     private mutating func hideAnother() -> Bool {
-        for tally in Self.tallies.indices where totals(of: tally).contains(where: { $0 > 0 }) {
+        for tally in tallies.indices where totals(of: tally).contains(where: { $0 > 0 }) {
             let places = strands.indices.filter { strands[$0].isHidden }
                 .flatMap { self.places(of: $0, tally) }
             let classes = Dictionary(grouping: places) { $0.parts & printedTotals }
@@ -307,6 +313,6 @@ private struct TiedFigures {
     private func size(_ strand: Int) -> Int64 { strands[strand].counts.reduce(0, +) }
 
     private func total(_ part: Int) -> Int64 {
-        totals[part * Self.tallies.count..<(part + 1) * Self.tallies.count].reduce(0, +)
+        totals[part * tallies.count..<(part + 1) * tallies.count].reduce(0, +)
     }
 }
