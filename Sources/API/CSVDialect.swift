@@ -91,8 +91,7 @@ public enum CSVDialect: String, Sendable, CaseIterable {
                 table += line(head + [row] + blank + [text(count.value), ""])
             }
             if let late = part.late {
-                let row = "included:\(LeftOutReason.late.rawValue)"
-                table += line(head + [row] + blank + ["", text(late.value)])
+                table += line(head + ["included:late"] + blank + ["", text(late.value)])
             }
         }
         return Array(table.utf8)

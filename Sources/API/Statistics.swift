@@ -361,7 +361,7 @@ extension StatisticsAnswer.Part {
             }
         }
         writer.object("total") { total.write(measures, to: &$0) }
-        writer.object("included") { $0.member(LeftOutReason.late.rawValue, late?.value) }
+        writer.object("included") { $0.member("late", late?.value) }
         writer.object("left_out") { writer in
             writer.object("operating_modes") { writer in
                 for mode in OperatingMode.allCases {
@@ -413,7 +413,7 @@ enum MeasuredValue: Equatable {
     case state(RecordingState)
 }
 
-extension LeftOutCount {
+extension CaseCount {
     var value: MeasuredValue {
         switch self {
         case .number(let number): .whole(number)

@@ -158,17 +158,18 @@ struct AnswerAssembly {
                             tallies: tallies(part.counts[keys] ?? Tallies(), of: keys, in: part)))
                 }
             }
+            let total = StatisticsAnswer.Cell(
+                keys: question.groups.map { _ in nil }, state: state(of: nil, in: part, spans),
+                detectionState: detectionState(of: nil, in: part, spans),
+                positionState: positionState(of: nil, in: part, spans),
+                tallies: tallies(part.total, of: nil, in: part))
             built.append(
                 StatisticsAnswer.Part(
                     spans: spans.map(\.span),
                     hasOtherLength: spans.contains(where: \.hasOtherLength), cells: cells,
-                    total: StatisticsAnswer.Cell(
-                        keys: question.groups.map { _ in nil },
-                        state: state(of: nil, in: part, spans),
-                        detectionState: detectionState(of: nil, in: part, spans),
-                        positionState: positionState(of: nil, in: part, spans),
-                        tallies: tallies(part.total, of: nil, in: part)),
-                    late: part.late.map { .number($0) }, leftOut: part.leftOut))
+                    total: total,
+                    late: total.state == .notRecorded ? nil : part.late.map { .number($0) },
+                    leftOut: part.leftOut))
         }
         var answer = StatisticsAnswer(
             question: question, position: standing.position, recordedAt: standing.recordedAt,

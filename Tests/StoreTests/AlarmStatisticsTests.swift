@@ -216,6 +216,10 @@ import Testing
                     .period
                 #expect(sumsOfMonths(days, by: groups) == counted(sums), "\(groups)")
             }
+            #expect(answer.period.late == .number(1))
+            let earlier = try await instance.answer(
+                StatisticsQuestion(.alarmFunnel, from: "2020-01-01", to: "2021-01-01"))
+            #expect(earlier.period.total.state == .notRecorded && earlier.period.late == nil)
             let models = try await instance.answer(question(.alarmFunnel, by: [.model, .pattern]))
             #expect(models.period.cells.map(\.keys) == [["v1", "hitting"], ["v1", "kicking"]])
             try await instance.expectAgreement()

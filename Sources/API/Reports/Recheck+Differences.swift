@@ -37,8 +37,8 @@ extension Recheck {
                 compare(old.name, .cell, group, [:], cell.all)
             }
             compare(old.name, .total, [], old.total.all, new.total.all)
-            if !old.included.isEmpty {
-                compare(old.name, .included, [], values(old.included), values(new.included))
+            if let told = old.included {
+                compare(old.name, .included, [], values(told), values(new.included ?? []))
             }
             compare(old.name, .leftOut, [], values(old.leftOut), values(new.leftOut))
         }

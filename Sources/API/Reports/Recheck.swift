@@ -94,7 +94,9 @@ extension Database {
                     Recheck.differences($0.figure, $1, $0.question, $0.number)
                 }),
             now: Recheck.Comparison(
-                position: position, isIdentical: differences.isEmpty, differences: differences),
+                position: position,
+                isIdentical: differences.allSatisfy { $0.row == .definition },
+                differences: differences),
             frozenZones: content.tzdataVersion,
             presentZones: now.compactMap { $0.answer["tzdata_version"]?.asString }.first)
     }
@@ -162,11 +164,11 @@ extension Problem {
 
 extension JSON {
     /// In its canonical form, without what tells by which rules of the zones it was made, and without
-    /// the sentence that words it: these may change, the figures may not.
+    /// the sentence and the definition that word it: these may change, the figures may not.
     ///
     /// - Parameter frozen: what it does not tell, as it is from before that was told, does not count.
-    fileprivate func figures(asIn frozen: JSON) -> [UInt8] {
-        var others: Set = ["tzdata_version", "time_zone_sha256", "sentence"]
+    func figures(asIn frozen: JSON) -> [UInt8] {
+        var others: Set = ["version", "tzdata_version", "time_zone_sha256", "sentence"]
         if frozen["included"] == nil { others.insert("included") }
         return without(others).serialized(sortedKeys: true)
     }
@@ -174,13 +176,15 @@ extension JSON {
     private func without(_ names: Set<String>) -> JSON {
         switch self {
         case .object(let object):
-            .object(
+            // Where nothing is recorded, earlier versions said that none was late.
+            let others = hasUnrecordedTotal ? names.union(["included"]) : names
+            return .object(
                 JSONObject(
-                    object.members.filter { !names.contains($0.name) }.map {
+                    object.members.filter { !others.contains($0.name) }.map {
                         JSONObject.Member(name: $0.name, value: $0.value.without(names))
                     }))
-        case .array(let items): .array(items.map { $0.without(names) })
-        default: self
+        case .array(let items): return .array(items.map { $0.without(names) })
+        default: return self
         }
     }
 }

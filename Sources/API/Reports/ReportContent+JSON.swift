@@ -1,3 +1,4 @@
+import ControlCentre
 import JSON
 
 extension ReportContent {
@@ -119,7 +120,10 @@ extension ReportContent.Part {
                 item, keys: groups.map { group[$0]?.asString })
         }
         total = try ReportContent.Cell(json.member("total"), keys: groups.map { _ in nil })
-        included = json["included"].map { Self.counts(in: $0, under: "") } ?? []
+        // Reports of earlier versions say 0 where nothing is recorded.
+        included = json["included"].map {
+            json.hasUnrecordedTotal ? [] : Self.counts(in: $0, under: "")
+        }
         leftOut = Self.counts(in: try json.member("left_out"), under: "")
     }
 
@@ -135,6 +139,18 @@ extension ReportContent.Part {
             default: [(prefix + member.name, ReportContent.Value(member.value))]
             }
         }
+    }
+}
+
+extension JSON {
+    /// Whether it is a period's part of an answer, in which nothing is recorded.
+    var hasUnrecordedTotal: Bool {
+        guard let values = self["total"]?["values"]?.asObject?.members.map(\.value) else {
+            return false
+        }
+        let told = values.filter { $0 != .null }
+        return !told.isEmpty
+            && told.allSatisfy { $0.asString == RecordingState.notRecorded.rawValue }
     }
 }
 

@@ -48,8 +48,9 @@ struct ReportContent: Sendable {
         var spans: [Span]
         var cells: [Cell]
         var total: Cell
-        /// What is counted though it is of another kind: `late`. Empty in reports from before it was told.
-        var included: [(name: String, count: Value)]
+        /// What is counted though it is of another kind: `late`, where anything is recorded. Nil in
+        /// reports from before it was told.
+        var included: [(name: String, count: Value)]?
         /// By names such as `operating_modes.training`.
         var leftOut: [(name: String, count: Value)]
     }

@@ -47,7 +47,7 @@ extension CSVDialect {
                     places + [row, group, measure, text(cell.values[measure] ?? .none)])
             }
         }
-        for (name, count) in part.included {
+        for (name, count) in part.included ?? [] {
             lines += line(places + ["included", name, "", text(count)])
         }
         for (name, count) in part.leftOut {

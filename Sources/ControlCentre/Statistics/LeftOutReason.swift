@@ -8,7 +8,6 @@ public enum LeftOutReason: String, Hashable, Sendable, CaseIterable {
     case refused
     /// The alarm was neither confirmed nor dismissed.
     case unjudged
-    /// It reached the server too late to ring. Where it counts all the same, answers say how many of what
-    /// they count were late (`StatisticsAnswer.Part.late`).
+    /// The alarm reached the server too late to ring.
     case late
 }

@@ -88,7 +88,7 @@ extension SmallNumberSuppression {
     /// How many alarms were late, unless that tells of a few: these, the others, or a hidden cell's.
     ///
     /// - Parameter part: with its total.
-    private func late(of part: StatisticsAnswer.Part, hiding hidesAny: Bool) -> LeftOutCount? {
+    private func late(of part: StatisticsAnswer.Part, hiding hidesAny: Bool) -> CaseCount? {
         guard case .number(let late) = part.late, late > 0 else { return part.late }
         let verdicts: [FigureTally] = [.confirmed, .dismissed, .unjudged]
         let alarms = verdicts.reduce(0) { $0 + part.total.tallies[$1].count }

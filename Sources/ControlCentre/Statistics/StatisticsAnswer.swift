@@ -99,8 +99,8 @@ public struct StatisticsAnswer: Sendable {
     /// What else happened in the period, and why it is not in the figures.
     public struct LeftOut: Sendable {
         /// By operating mode, of those not asked for.
-        public private(set) var operatingModes: [String: LeftOutCount] = [:]
-        private var counts: [LeftOutReason: LeftOutCount] = [:]
+        public private(set) var operatingModes: [String: CaseCount] = [:]
+        private var counts: [LeftOutReason: CaseCount] = [:]
 
         /// - Parameter reasons: for which anything can be left out of the metric.
         public init(for reasons: [LeftOutReason]) {
@@ -108,7 +108,7 @@ public struct StatisticsAnswer: Sendable {
         }
 
         /// How many were left out for a reason; nil where the metric leaves nothing out for it.
-        public subscript(_ reason: LeftOutReason) -> LeftOutCount? { counts[reason] }
+        public subscript(_ reason: LeftOutReason) -> CaseCount? { counts[reason] }
 
         public mutating func add(_ count: Int64, for reason: LeftOutReason) {
             precondition(
@@ -138,13 +138,13 @@ public struct StatisticsAnswer: Sendable {
         public var cells: [Cell]
         public var total: Cell
         /// Of the alarms counted, those that reached the server too late to ring; nil: the metric
-        /// counts none.
-        public var late: LeftOutCount?
+        /// counts none, or none is recorded.
+        public var late: CaseCount?
         public var leftOut: LeftOut
 
         public init(
             spans: [Span], hasOtherLength: Bool, cells: [Cell], total: Cell,
-            late: LeftOutCount? = nil, leftOut: LeftOut
+            late: CaseCount? = nil, leftOut: LeftOut
         ) {
             self.spans = spans
             self.hasOtherLength = hasOtherLength

@@ -7,8 +7,9 @@ extension ReportPage {
             for part in figure.parts where part.hasOtherLength {
                 writer.element("li", lengths(figure.parts[0], part))
             }
-            for part in figure.parts where !part.included.isEmpty {
-                writer.element("li", "Mitgezählt, \(part.period): \(words(for: part.included)).")
+            for part in figure.parts {
+                guard let included = part.included, !included.isEmpty else { continue }
+                writer.element("li", "Mitgezählt, \(part.period): \(words(for: included)).")
             }
             for part in figure.parts where !part.leftOut.isEmpty {
                 writer.element(

@@ -1,17 +1,17 @@
-/// How many were left out, if that may be told.
-public enum LeftOutCount: Sendable, Hashable, ExpressibleByIntegerLiteral {
+/// How many cases there are, if that may be told.
+public enum CaseCount: Sendable, Hashable, ExpressibleByIntegerLiteral {
     case number(Int64)
     /// At least one.
     case suppressed
 
     public init(integerLiteral value: Int64) { self = .number(value) }
 
-    static func += (count: inout LeftOutCount, added: Int64) {
+    static func += (count: inout CaseCount, added: Int64) {
         guard case .number(let number) = count else { return }
         count = .number(number + added)
     }
 
-    func suppressed(below threshold: Int64) -> LeftOutCount {
+    func suppressed(below threshold: Int64) -> CaseCount {
         guard case .number(let number) = self, number > 0, number < threshold else { return self }
         return .suppressed
     }
