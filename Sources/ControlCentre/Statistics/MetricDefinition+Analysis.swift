@@ -13,7 +13,7 @@ extension MetricDefinition {
             + "the end (after a crash of the server the last seconds at most are missing).")
 
     static let alarmFunnel = MetricDefinition(
-        metric: .alarmFunnel, version: 1,
+        metric: .alarmFunnel, version: 2,
         title: Text(
             german: "Von der Detektion bis zum Eintreffen", english: "From detection to arrival"),
         counts: counting(
