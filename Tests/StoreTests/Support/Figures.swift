@@ -28,11 +28,11 @@ extension Instance {
 
     /// Expects that the ledgers say what the journal says.
     func expectAgreement(
-        _ comment: Comment? = nil, sourceLocation: SourceLocation = #_sourceLocation
+        _ name: String = "", sourceLocation: SourceLocation = #_sourceLocation
     ) async throws {
         let differences = try await run { try await $0.ledgerDifferences() }
         #expect(
-            differences.isEmpty, comment ?? "\(differences)", sourceLocation: sourceLocation)
+            differences.isEmpty, "\(name) \(differences)", sourceLocation: sourceLocation)
     }
 }
 
