@@ -52,7 +52,7 @@ import Testing
                 #expect(answer.knownAt == question.asOf ?? answer.knownAt)
                 let differences = try matters.recount(for: question, knownAt: answer.knownAt)
                     .differences(from: answer)
-                #expect(differences.isEmpty, "seed \(seed), \(question) at \(position)")
+                #expect(differences == [], "seed \(seed), \(question) at \(position)")
             }
             try await instance.expectAgreement("seed \(seed)")
             // Sixteen runs at least, so that some of the positions lie inside a longer one.
@@ -78,6 +78,7 @@ import Testing
             #expect(history.analysis.takenCount > 2_000)
             #expect(history.analysis.refusedCount > 200)
             #expect(history.analysis.judgedCount > 200)
+            #expect(history.enoughCount > 0)
             for step in RandomAnalysis.Step.allCases {
                 let (taken, refused) = history.outcomes[step] ?? (0, 0)
                 #expect(taken > 0 && taken > refused, "\(step): \(taken) taken, \(refused) not")
@@ -98,7 +99,7 @@ import Testing
                 let differences = try history.analysis.recount(
                     for: question, standing, at: position, knownAt: answer.knownAt
                 ).differences(from: answer)
-                #expect(differences.isEmpty, "seed \(seed), \(question) at \(position)")
+                #expect(differences == [], "seed \(seed), \(question) at \(position)")
             }
             try await instance.expectAgreement("seed \(seed)")
         }

@@ -20,11 +20,14 @@ struct RandomAnalysis: Sendable {
     /// Those that were taken and can be sent again.
     private var sent: [IncomingDetection] = []
     private(set) var outcomes: [Step: (taken: Int, refused: Int)] = [:]
+    /// Of how many alarms one of several detections made them enough.
+    private(set) var enoughCount = 0
 
     // The configuration as it was set, each from an instant on
     private var areas: [CameraID: [(from: Timestamp, area: AreaID)]] = [:]
     private var monitored: [AreaID: [(from: Timestamp, isMonitored: Bool)]] = [:]
-    private var rules: [RuleName: [Timestamp]] = [:]
+    private var rules: [RuleName: [(from: Timestamp, detectionsMin: Int)]] = [:]
+    private var removals: [CameraID: Timestamp] = [:]
     private var windows: [Window] = []
     private var modes: [CameraID: OperatingMode] = [:]
     private var modesOfSites: [SiteID: OperatingMode] = [:]
@@ -52,6 +55,7 @@ struct RandomAnalysis: Sendable {
         case recording
         case linking
         case moving
+        case removal
         case watching
         case window
         case windowEnd
@@ -114,7 +118,8 @@ struct RandomAnalysis: Sendable {
                 case 39..<45: .confirming
                 case 45..<50: .recording
                 case 50..<53: .linking
-                case 53..<56: .moving
+                case 53..<55: .moving
+                case 55: .removal
                 case 56..<58: .watching
                 case 58..<60: .window
                 case 60..<62: .mode
@@ -133,6 +138,7 @@ struct RandomAnalysis: Sendable {
         case .recording: try await record(at: site, &generator)
         case .linking: try await link(&generator)
         case .moving: try await move(at: site, &generator)
+        case .removal: try await remove(at: site, &generator)
         case .watching: try await watch(site, &generator)
         case .window: try await openWindow(at: site, &generator)
         case .windowEnd: try await endWindow(&generator)
@@ -203,7 +209,7 @@ struct RandomAnalysis: Sendable {
         }
         let told = try await instance.submit(parcel)
         let position = try await head()
-        var raising: [AlarmID: (instant: Timestamp, detected: RecordedAnalysis.Detected)] = [:]
+        var raising: [AlarmID: [(instant: Timestamp, detected: RecordedAnalysis.Detected)]] = [:]
         for (item, (expectation, outcome)) in zip(parcel, zip(expected, told)) {
             let detected = try detected(item, at: site)
             let instant = min(item.occurredAt, item.receivedAt)
@@ -211,11 +217,8 @@ struct RandomAnalysis: Sendable {
             case (.taken(let decile), .created(let alarm)):
                 sent.append(item)
                 try analysis.take(detected, decile: decile, at: instant, position: position)
-                // The first of its group is what raised it.
-                if let alarm, analysis.sites[alarm] == nil,
-                    raising[alarm].map({ instant < $0.instant }) ?? true
-                {
-                    raising[alarm] = (instant, detected)
+                if let alarm, analysis.sites[alarm] == nil {
+                    raising[alarm, default: []].append((instant, detected))
                 }
             case (.countedOnly(let decile), .countedOnly):
                 sent.append(item)
@@ -226,13 +229,19 @@ struct RandomAnalysis: Sendable {
             default: throw NotStored(outcome: "\(outcome) of \(item), not \(expectation)")
             }
         }
-        for (alarm, (instant, detected)) in raising {
+        for (alarm, members) in raising {
+            let versions = rules[RuleName(site: site.id, pattern: members[0].detected.pattern)]
+            // What raised it is the first of its group, or the one that made them enough.
+            var (instant, detected) = try #require(members.min { $0.instant < $1.instant })
+            if versions?.last.map({ $0.detectionsMin > 1 }) ?? false {
+                let raisedAt = try await raisedAt(alarm)
+                (instant, detected) = try #require(members.first { $0.instant == raisedAt })
+                if members.contains(where: { $0.instant < raisedAt }) { enoughCount += 1 }
+            }
             // An alarm is where its camera is by now, under the rule that is in force.
-            var detected = detected
             detected.area = try #require(areas[detected.camera]?.last).area
             detected.isMonitored = try #require(monitored[detected.area]?.last).isMonitored
-            detected.rule =
-                rules[RuleName(site: site.id, pattern: detected.pattern)].map { $0.count }
+            detected.rule = versions?.count
             try analysis.raise(alarm, by: detected, at: instant)
             let first = matters.matters.firstAlarms[site.id.description] ?? instant
             matters.matters.firstAlarms[site.id.description] = min(first, instant)
@@ -245,7 +254,8 @@ struct RandomAnalysis: Sendable {
     ) -> (IncomingDetection, Expectation) {
         let kind = Int.random(in: 0..<30, using: &generator)
         if kind < 3, let old = sent.filter({ $0.site == site.id }).randomElement(using: &generator),
-            old.pattern != BehaviourPattern.pushing.rawValue
+            old.pattern != BehaviourPattern.pushing.rawValue,
+            !isRemoved(old.camera, at: old.occurredAt)
         {
             var again = old
             // Retention looks for what is young by no other clock than ours.
@@ -285,10 +295,15 @@ struct RandomAnalysis: Sendable {
         {
             return (detection, .refused)
         }
+        if isRemoved(detection.camera, at: detection.occurredAt) { return (detection, .refused) }
         return (
             detection,
             age > .seconds(259_200) ? .countedOnly(decile: decile) : .taken(decile: decile)
         )
+    }
+
+    private func isRemoved(_ camera: String, at instant: Timestamp) -> Bool {
+        CameraID(camera).flatMap { removals[$0] }.map { $0 <= instant } ?? false
     }
 
     /// What a detection is of when it is received.
@@ -300,7 +315,7 @@ struct RandomAnalysis: Sendable {
         let pattern = try #require(BehaviourPattern(rawValue: item.pattern))
         let area = try #require(areas[camera]?.last { $0.from <= item.receivedAt }).area
         let versions = rules[RuleName(site: site.id, pattern: pattern)] ?? []
-        let version = versions.count { $0 <= item.receivedAt }
+        let version = versions.count { $0.from <= item.receivedAt }
         func window(of camera: CameraID?) -> OperatingMode? {
             windows.first {
                 $0.site == site.id && $0.camera == camera
@@ -489,6 +504,27 @@ struct RandomAnalysis: Sendable {
         note(.moving)
     }
 
+    /// Removes a camera from some instant on, or brings one back.
+    private mutating func remove(
+        at site: DemonstrationSite, _ generator: inout SplitMix64
+    ) async throws {
+        guard let camera = site.cameras.randomElement(using: &generator) else { return }
+        var removal: Timestamp?
+        if removals[camera] == nil, Bool.random(using: &generator) {
+            removal = .now()
+        } else if removals[camera] == nil {
+            let day = Self.days[Self.days.count - 1]
+            removal =
+                .epoch
+                + .seconds(day + Int64.random(in: -Self.spread...Self.spread, using: &generator))
+        }
+        var change = CameraChange()
+        change.removedAt = .some(removal)
+        try await set(change, of: camera)
+        removals[camera] = removal
+        note(.removal)
+    }
+
     private func set(_ change: CameraChange, of camera: CameraID) async throws {
         let author = author
         _ = try await instance.run { database in
@@ -601,7 +637,8 @@ struct RandomAnalysis: Sendable {
         let rule = NewRule(
             site: site.id, pattern: pattern,
             confidenceMin: [0.3, 0.5, 0.7].randomElement(using: &generator) ?? 0.5,
-            detectionsMin: 1, detectionsWindow: .seconds(10),
+            detectionsMin: [1, 2, 2, 3].randomElement(using: &generator) ?? 2,
+            detectionsWindow: .seconds(Int.random(in: 10...60, using: &generator)),
             quiet: .seconds(Int.random(in: 10...60, using: &generator)), priority: .high,
             escalateAfter: nil)
         let now = Timestamp.now()
@@ -610,7 +647,8 @@ struct RandomAnalysis: Sendable {
             try await instance.run { database in
                 try await database.createRule(rule, by: author, at: now)
             })
-        rules[RuleName(site: site.id, pattern: pattern), default: []].append(now)
+        rules[RuleName(site: site.id, pattern: pattern), default: []].append(
+            (now, rule.detectionsMin))
         note(.rule)
     }
 
@@ -654,6 +692,11 @@ struct RandomAnalysis: Sendable {
             }
         }
         note(.counting)
+    }
+
+    private func raisedAt(_ alarm: AlarmID) async throws -> Timestamp {
+        try await database.query("SELECT raised_at FROM alarms WHERE id = $1", .uuid(alarm))
+            .time(0, 0)
     }
 
     /// When a position was recorded.
