@@ -153,7 +153,7 @@ def test_many_measures_and_long_names_stay_on_the_paper(mannheim: Site, tmp_path
     assert_on_paper(paper)
     assert "Konfidenz ab 0,9" in paper.text
     assert "Alarmlast der Videobeobachtung (ISA-18.2)" in paper.text
-    assert "Alarme je Platz und zehn Minuten" in paper.text
+    assert "Meldungen je Platz und zehn Minuten" in paper.text
 
 
 def test_the_printed_page_shows_them(
