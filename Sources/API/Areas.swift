@@ -9,8 +9,13 @@ extension API {
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
+            let monitored = query.bool("monitored")
+            let created = query.creationTimes()
             try query.finish()
-            return .page(try await api.database.areas(of: site, page), for: call.request)
+            return .page(
+                try await api.database.areas(
+                    of: site, monitored: monitored, created: created, page),
+                for: call.request)
         }
         add(.post, "/v1/areas", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()

@@ -13,9 +13,12 @@ extension API {
             let key = query.value("key", expected: "1 to 200 characters of one line") {
                 (1...200).contains($0.unicodeScalars.count) && isLine($0) ? $0 : nil
             }
+            let removed = query.bool("removed")
+            let created = query.creationTimes()
             try query.finish()
             return .page(
-                try await api.database.cameras(of: site, area: area, key: key, page),
+                try await api.database.cameras(
+                    of: site, area: area, key: key, removed: removed, created: created, page),
                 for: call.request)
         }
         add(.post, "/v1/cameras", for: ConfigurationRoles.writers) { api, call in

@@ -76,6 +76,11 @@ extension QueryReader {
         return PageRequest(limit: limit, after: after)
     }
 
+    /// `from` and `to` of a list of what is entered once and kept.
+    mutating func creationTimes() -> CreationTimes {
+        CreationTimes(from: time("from"), to: time("to"))
+    }
+
     /// `cursor` of a list that goes on by a number.
     mutating func place() throws(Problem) -> Int32? {
         guard let text = text("cursor") else { return nil }

@@ -10,9 +10,11 @@ extension API {
             let page = try query.page()
             let site = try query.site(for: call)
             let lost = query.bool("lost")
+            let created = query.creationTimes()
             try query.finish()
             return .page(
-                try await api.database.nodes(of: site, lost: lost, page), for: call.request)
+                try await api.database.nodes(of: site, lost: lost, created: created, page),
+                for: call.request)
         }
         add(.post, "/v1/nodes", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()

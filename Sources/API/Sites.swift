@@ -8,8 +8,11 @@ extension API {
         add(.get, "/v1/sites", for: ConfigurationRoles.readers) { api, call in
             var query = QueryReader(call.request)
             let page = try query.page { SiteID($0) != nil }
+            let created = query.creationTimes()
             try query.finish()
-            return .page(try await api.database.sites(only: call.site, page), for: call.request)
+            return .page(
+                try await api.database.sites(only: call.site, created: created, page),
+                for: call.request)
         }
         add(.post, "/v1/sites", for: ConfigurationRoles.writers) { api, call in
             try call.rejectParameters()

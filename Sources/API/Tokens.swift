@@ -10,8 +10,12 @@ extension API {
             var query = QueryReader(call.request)
             let page = try query.page()
             let site = try query.site(for: call)
+            let roles = query.anyOf("role", Role.self)
+            let created = query.creationTimes()
             try query.finish()
-            return .page(try await api.database.tokens(only: site, page), for: call.request)
+            return .page(
+                try await api.database.tokens(only: site, roles: roles, created: created, page),
+                for: call.request)
         }
         add(.post, "/v1/tokens", for: [.administrator]) { api, call in
             try call.rejectParameters()

@@ -51,9 +51,14 @@ extension Database {
             by: author, at: instant)
     }
 
-    public func areas(of site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+    public func areas(
+        of site: SiteID?, monitored: Bool? = nil, created: CreationTimes = CreationTimes(),
+        _ request: PageRequest
+    ) async throws(StoreError) -> Page {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
+        query.filter("t.monitored", is: monitored)
+        query.filter("t.created_at", from: created.from, to: created.to)
         return try await list(.areas, query, request)
     }
 }

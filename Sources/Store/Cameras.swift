@@ -92,13 +92,16 @@ extension Database {
             by: author, at: instant)
     }
 
-    public func cameras(of site: SiteID?, area: AreaID?, key: String?, _ request: PageRequest)
-        async throws(StoreError) -> Page
-    {
+    public func cameras(
+        of site: SiteID?, area: AreaID? = nil, key: String? = nil, removed: Bool? = nil,
+        created: CreationTimes = CreationTimes(), _ request: PageRequest
+    ) async throws(StoreError) -> Page {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
         query.filter("t.area", area.map { .uuid($0) })
         query.filter("t.key", key.map { .text($0) })
+        query.filter("(t.removed_at IS NOT NULL)", is: removed)
+        query.filter("t.created_at", from: created.from, to: created.to)
         return try await list(.cameras, query, request)
     }
 }

@@ -62,13 +62,15 @@ extension Database {
             by: author, at: instant)
     }
 
-    public func nodes(of site: SiteID?, lost: Bool? = nil, _ request: PageRequest)
-        async throws(StoreError) -> Page
-    {
+    public func nodes(
+        of site: SiteID?, lost: Bool? = nil, created: CreationTimes = CreationTimes(),
+        _ request: PageRequest
+    ) async throws(StoreError) -> Page {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
         // Spelled out, a filter is one that the index of the lost serves.
         if let lost { query.filter(lost ? "t.lost" : "NOT t.lost") }
+        query.filter("t.created_at", from: created.from, to: created.to)
         return try await list(.nodes, query, request)
     }
 }

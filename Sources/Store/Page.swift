@@ -25,6 +25,19 @@ public struct PageRequest: Sendable {
     }
 }
 
+/// Which part of a list is asked for by when its rows were entered.
+public struct CreationTimes: Sendable {
+    /// Nil: from the first on.
+    public var from: Timestamp?
+    /// The first instant that is not of it; nil: up to the last.
+    public var to: Timestamp?
+
+    public init(from: Timestamp? = nil, to: Timestamp? = nil) {
+        self.from = from
+        self.to = to
+    }
+}
+
 /// A page of a list: the resources as JSON, newest first.
 public struct Page: Sendable {
     public let documents: [[UInt8]]

@@ -162,9 +162,12 @@ extension Database {
     }
 
     /// - Parameter only: the one site that the reader may see; nil for all.
-    public func sites(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page {
+    public func sites(only site: SiteID?, created: CreationTimes, _ request: PageRequest)
+        async throws(StoreError) -> Page
+    {
         var query = Query()
         query.filter("t.id", site.map { .text($0) })
+        query.filter("t.created_at", from: created.from, to: created.to)
         return try await list(.sites, query, request)
     }
 

@@ -98,10 +98,13 @@ extension Database {
     }
 
     /// - Parameter only: the one site whose tokens the reader may see; nil for all.
-    public func tokens(only site: SiteID?, _ request: PageRequest) async throws(StoreError) -> Page
-    {
+    public func tokens(
+        only site: SiteID?, roles: [Role]?, created: CreationTimes, _ request: PageRequest
+    ) async throws(StoreError) -> Page {
         var query = Query()
         query.filter("t.site", site.map { .text($0) })
+        query.filter("t.role", anyOf: roles)
+        query.filter("t.created_at", from: created.from, to: created.to)
         let statement = query.page(
             request, of: "tokens", document: "token_document(t)", time: "t.created_at", id: "t.id",
             idType: "uuid")

@@ -87,7 +87,7 @@ struct ScenarioSetUp {
     private func ensureCameras(in areas: [String: AreaID], at now: Timestamp) async throws {
         let site = scenario.site.id
         var known: Set<String> = []
-        try await forEach({ try await store.cameras(of: site, area: nil, key: nil, $0) }) {
+        try await forEach({ try await store.cameras(of: site, $0) }) {
             camera in
             if let key = camera["key"]?.asString { known.insert(key) }
         }

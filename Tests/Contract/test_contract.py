@@ -519,6 +519,49 @@ def test_lists_are_filtered_and_go_on_by_cursor(site: Site, administrator: httpx
     assert pages(administrator, "/v1/cameras", area=NO_ID) == []
 
 
+def test_what_is_set_up_is_found_by_when_and_as_what(
+    site: Site, administrator: httpx.Client
+) -> None:
+    areas = {
+        monitored: call(
+            administrator,
+            "POST",
+            "/v1/areas",
+            201,
+            json={"site": site.id, "name": f"Area {monitored}", "monitored": monitored},
+        )
+        for monitored in (True, False)
+    }
+    gone = {"site": site.id, "area": site.area, "name": "Gone", "key": "gone"}
+    life = {"installed_at": instant(hours=2), "removed_at": instant(hours=1)}
+    removed = call(administrator, "POST", "/v1/cameras", 201, json=gone | life)
+    site.token("observer")
+    site.token("auditor")
+
+    for path in ("/v1/areas", "/v1/cameras", "/v1/nodes", "/v1/tokens"):
+        listed = pages(administrator, path, site=site.id)
+        newest, oldest = listed[0]["created_at"], listed[-1]["created_at"]
+        of_then = pages(administrator, path, site=site.id, **{"from": newest})
+        assert of_then == [item for item in listed if item["created_at"] >= newest]
+        before = pages(administrator, path, site=site.id, to=newest)
+        assert before == [item for item in listed if item["created_at"] < newest]
+        assert pages(administrator, path, site=site.id, to=oldest) == []
+    own = call(administrator, "GET", f"/v1/sites/{site.id}", 200)
+    later = pages(administrator, "/v1/sites", limit=500, **{"from": own["created_at"]})
+    assert own["id"] in [listed["id"] for listed in later]
+    earlier = pages(administrator, "/v1/sites", limit=500, to=own["created_at"])
+    assert own["id"] not in [listed["id"] for listed in earlier]
+
+    by_watch = pages(administrator, "/v1/areas", site=site.id, monitored="false")
+    assert by_watch == [areas[False]]
+    there = pages(administrator, "/v1/cameras", site=site.id, removed="false")
+    assert [camera["id"] for camera in there] == [site.camera]
+    not_there = pages(administrator, "/v1/cameras", site=site.id, removed="true")
+    assert [camera["id"] for camera in not_there] == [removed["id"]]
+    auditors = pages(administrator, "/v1/tokens", site=site.id, role="auditor,statistician")
+    assert [token["role"] for token in auditors] == ["auditor"]
+
+
 def test_another_site_does_not_exist_for_a_token_of_one_site(site: Site, other_site: Site) -> None:
     observer = site.client("observer")
     alarm = raise_alarm(other_site)
