@@ -89,6 +89,9 @@ static const unsigned char migration_0027[] = {
 static const unsigned char migration_0028[] = {
 #embed "../../Migrations/0028_mend_alarm_load.sql"
 };
+static const unsigned char migration_0029[] = {
+#embed "../../Migrations/0029_stand_by_first_facts.sql"
+};
 
 static const struct embedded_file files[] = {
     {"openapi.yaml", openapi_yaml, sizeof openapi_yaml},
@@ -120,6 +123,7 @@ static const struct embedded_file files[] = {
     {"0026_remember_requests.sql", migration_0026, sizeof migration_0026},
     {"0027_rename_observer_position_periods.sql", migration_0027, sizeof migration_0027},
     {"0028_mend_alarm_load.sql", migration_0028, sizeof migration_0028},
+    {"0029_stand_by_first_facts.sql", migration_0029, sizeof migration_0029},
 };
 
 const struct embedded_file *embedded_file_at(size_t index) {

@@ -120,7 +120,7 @@ struct QuestionFrame {
             """, parameters: query.parameters)
     }
 
-    /// The first of each kind of fact at each site: site, fact, at.
+    /// The first of each kind of fact at each site that is asked about: site, fact, at.
     private func firsts(_ known: LedgerStanding, in query: inout Query) -> String {
         let runs = query.bind(.text(known.runs))
         let kinds = Set(source.firsts + [.automatic, .alarm]).sorted { $0.fact < $1.fact }
@@ -131,15 +131,24 @@ struct QuestionFrame {
             FROM \(query.bindPending(kind.table, known)) l WHERE \(kind.condition)
             """
         }
+        let entered = kinds.filter(\.isEntered).map { "'\($0.fact)'" }
+        let last = query.bind(.int64(known.isLatest ? nil : known.position))
+        let site = query.bind(.text(question.site?.description))
         return """
-            SELECT f.site, f.fact, min(f.at) AS at
+            SELECT e.site, e.fact,
+                CASE WHEN e.fact IN (\(entered.joined(separator: ", ")))
+                    THEN first_standing(e.site, e.fact, e.at, \(last)) ELSE e.at END AS at
             FROM (
-                SELECT k.site, k.fact, k.at
-                FROM unnest(\(runs)::text::integer[]) r (run)
-                JOIN ledger_firsts k ON k.run = r.run
-                \(pending.joined(separator: "\n"))
-            ) f
-            GROUP BY f.site, f.fact
+                SELECT f.site, f.fact, min(f.at) AS at
+                FROM (
+                    SELECT k.site, k.fact, k.at
+                    FROM unnest(\(runs)::text::integer[]) r (run)
+                    JOIN ledger_firsts k ON k.run = r.run
+                    \(pending.joined(separator: "\n"))
+                ) f
+                WHERE \(site)::text IS NULL OR f.site = \(site)
+                GROUP BY f.site, f.fact
+            ) e
             """
     }
 

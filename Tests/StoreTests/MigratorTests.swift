@@ -80,10 +80,10 @@ import Testing
         async throws
     {
         try await TestDatabase.with(isMigrated: false) { database in
-            // Without the tables that the first ones create, the last one fails.
-            let last = Array(EmbeddedFile.migrations.suffix(1))
+            // It makes functions, and then needs a table that an earlier one creates.
+            let failing = EmbeddedFile.migrations.filter { $0.name.hasPrefix("0022_") }
 
-            await #expect(throws: MigrationError.self) { try await migrate(database, last) }
+            await #expect(throws: MigrationError.self) { try await migrate(database, failing) }
 
             let functions = try await database.number(
                 "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace")

@@ -105,6 +105,50 @@ import Testing
         }
     }
 
+    @Test(arguments: [false, true])
+    func `of a site begin with its first matter that is neither corrected nor retracted`(
+        isRetracted: Bool
+    ) async throws {
+        try await TestDatabase.with { database in
+            let instance = try await Instance(on: database)
+            let site = try await DemonstrationSite(in: instance)
+            _ = try await record(
+                at: try instant("2026-03-10T12:00:00Z"), of: site, in: instance)
+            let typo = try await record(
+                at: try instant("2002-03-11T12:00:00Z"), of: site, in: instance)
+            var before = try StatisticsQuestion(.incidents, from: "2010-01-01", to: "2011-01-01")
+            before.asOf = try await database.query("SELECT max(recorded_at) FROM positions")
+                .time(0, 0)
+            var now = before
+            now.asOf = nil
+
+            let wrong = try await instance.answer(now)
+            try await instance.run { database in
+                if isRetracted {
+                    _ = try await database.retractIncident(
+                        typo, only: nil, reason: "Irrtum", by: author, at: .now())
+                } else {
+                    var change = IncidentChange()
+                    change.occurredAt = try instant("2026-03-11T12:00:00Z")
+                    _ = try await database.changeIncident(
+                        typo, only: nil, if: .any, to: change, reason: "Jahr", by: author,
+                        at: .now())
+                }
+            }
+            let corrected = try await instance.answer(now)
+            try await database.rollUpLedger()
+            let summedUp = try await instance.answer(now)
+            let earlier = try await instance.answer(before)
+
+            let inMarch = try instant("2026-03-09T23:00:00Z")
+            #expect(wrong.period.total.state == .complete)
+            #expect(corrected.period.total.state == .notRecorded)
+            #expect(corrected.period.spans.first?.recordedSince == inMarch)
+            #expect(summedUp.period.spans.first?.recordedSince == inMarch)
+            #expect(earlier.period.total.state == .complete)
+        }
+    }
+
     @Test func `as of an instant at which a change was under way wait for it`() async throws {
         try await TestDatabase.with { database in
             let instance = try await Instance(on: database)

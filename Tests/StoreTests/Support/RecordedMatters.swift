@@ -48,10 +48,6 @@ struct RecordedMatters: Sendable {
     var setUp: [String: Timestamp] = [:]
     /// When its first alarm was raised.
     var firstAlarms: [String: Timestamp] = [:]
-    // The earliest that were ever recorded at a site, corrected ones too
-    private var firstIncidents: [String: Timestamp] = [:]
-    private var firstAutomatic: [String: Timestamp] = [:]
-    private var firstDispatches: [String: Timestamp] = [:]
 
     mutating func takeIncident(_ document: [UInt8]) throws {
         let json = try JSON.parse(document)
@@ -77,14 +73,6 @@ struct RecordedMatters: Sendable {
             assessmentReason: json["assessment_reason"]?.asString,
             model: json["computed"]?["model"]?.asString,
             rule: json["computed"]?["rule_version"]?.asInteger.map { String($0) })
-        note(try #require(matters[id]))
-    }
-
-    private mutating func note(_ matter: Matter) {
-        let occurredAt = matter.occurredAt
-        firstIncidents[matter.site] = min(firstIncidents[matter.site] ?? occurredAt, occurredAt)
-        guard matter.source == "automatic" else { return }
-        firstAutomatic[matter.site] = min(firstAutomatic[matter.site] ?? occurredAt, occurredAt)
     }
 
     mutating func takeIntervention(_ document: [UInt8]) throws {
@@ -96,9 +84,6 @@ struct RecordedMatters: Sendable {
             isImmediate: try #require(json["immediate"]?.asBool as Bool?),
             isCancelled: json["status"]?.asString == "cancelled",
             precinct: json["precinct"]?.asString)
-        let site = try #require(json["site"]?.asString)
-        let dispatchedAt = try #require(try instant(json, "dispatched_at"))
-        firstDispatches[site] = min(firstDispatches[site] ?? dispatchedAt, dispatchedAt)
     }
 
     private func id(_ json: JSON) throws -> String { try #require(json["id"]?.asString) }
@@ -118,20 +103,37 @@ struct RecordedMatters: Sendable {
     /// What there is to count for a question about one of these metrics.
     func recount(for question: StatisticsQuestion, knownAt: Timestamp) throws -> Recount {
         let isOfDispatches = question.metric == .interventions || question.clock == .dispatch
+        // Those that stand: a corrected or retracted one says nothing of when recording began.
+        let standing = matters.values.filter { !$0.isRetracted }
+        let incidents = firsts(of: standing.map { ($0.site, $0.occurredAt) })
+        let automatic = firsts(
+            of: standing.filter { $0.source == "automatic" }.map { ($0.site, $0.occurredAt) })
+        let firstDispatches = firsts(
+            of: dispatches.values.compactMap { dispatch in
+                guard let matter = matters[dispatch.incident], !matter.isRetracted else {
+                    return nil
+                }
+                return (matter.site, dispatch.dispatchedAt)
+            })
         return Recount(
             cases: try isOfDispatches ? dispatchCases(question) : matterCases(question),
             beginnings: try setUp.reduce(into: [:]) { beginnings, site in
                 var recorded = site.value
-                let firsts = isOfDispatches ? firstDispatches : firstIncidents
+                let firsts = isOfDispatches ? firstDispatches : incidents
                 if let first = firsts[site.key] {
                     let day = try BerlinCalendar.place(of: first).day
                     recorded = min(recorded, try BerlinCalendar.midnight(day))
                 }
                 beginnings[site.key] = Recount.Beginning(
                     recorded: recorded,
-                    automatic: [firstAlarms[site.key], firstAutomatic[site.key]]
+                    automatic: [firstAlarms[site.key], automatic[site.key]]
                         .compactMap { $0?.quarterHour }.min())
             }, knownAt: knownAt)
+    }
+
+    /// The earliest of each site.
+    private func firsts(of instants: [(site: String, at: Timestamp)]) -> [String: Timestamp] {
+        Dictionary(instants.map { ($0.site, $0.at) }, uniquingKeysWith: min)
     }
 
     private func dispatchCases(_ question: StatisticsQuestion) throws -> [Recount.Case] {
