@@ -115,7 +115,9 @@ def test_the_server_keeps_its_contract(
     command = [sys.executable, "-m", "schemathesis.cli"]
     command += ["--config-file", str(HERE / "schemathesis.toml")]
     command += ["run", str(ROOT / "openapi" / "openapi.yaml"), "--url", server.base_url]
-    command += ["--phases", phase, "--no-color", "--workers", "2"]
+    # One at a time: Python 3.11 counts the depth of syntax trees that two threads read as one, and
+    # what draws the examples reads its own source.
+    command += ["--phases", phase, "--no-color", "--workers", "1"]
 
     finished = subprocess.run(
         command,
