@@ -222,6 +222,8 @@ def test_another_sites_report_does_not_exist(
 
 
 def test_a_recheck_names_what_is_another_figure_now(site: Site) -> None:
+    # Of before its first matter the site would have recorded nothing.
+    incident(site, "2024-03-10T12:00:00Z")
     one = incident(site, "2026-03-10T12:00:00Z")
     report = freeze(site)
     path = f"/v1/reports/{report['id']}/recheck"

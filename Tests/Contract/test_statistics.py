@@ -318,6 +318,8 @@ def test_small_numbers_by_outcome_are_no_parts_of_the_total(site: Site) -> None:
 
 
 def test_as_of_an_earlier_instant_a_correction_is_not_known(site: Site) -> None:
+    # Of before its first matter the site would have recorded nothing.
+    incident(site, "2026-03-09T12:00:00Z")
     one = incident(site, "2026-03-10T12:00:00Z")
     april = {"from": "2026-03-10", "to": "2026-05-01"}
     before = ask(site, "incidents", **april)
