@@ -1,5 +1,6 @@
 -- A position is a place in the journal; where an observer sits is an observer's position, also in the
--- name of the table that keeps which there were when. And that is verified from here on.
+-- name of the table that keeps which there were when. And that is verified from here on, for which what
+-- verifies the ledgers is no longer compiled anew each time.
 
 ALTER TABLE position_periods RENAME TO observer_position_periods;
 ALTER INDEX position_periods_pkey RENAME TO observer_position_periods_pkey;

@@ -186,7 +186,14 @@ BEGIN
         FROM candidate c
         CROSS JOIN LATERAL observer_position_floods(
             c.site, c.position, c.after, until, c.running_since) l
-        WHERE l.starts_at > c.after OR l.starts_at = c.running_since
+        -- The clock may have been set back behind a flood that was told.
+        WHERE c.after < until AND (l.starts_at > c.after OR l.starts_at = c.running_since)
+    ), ended AS (
+        UPDATE floods f SET ended_at = n.ends_at, alarms = n.alarms_at_end
+        FROM found n
+        WHERE n.is_told AND n.ends_at IS NOT NULL
+            AND f.site = n.site AND f.position = n.position AND f.started_at = n.starts_at
+        RETURNING f.site
     ), started AS (
         INSERT INTO floods (site, position, started_at, ended_at, areas, alarms)
         SELECT n.site, n.position, n.starts_at, n.ends_at,
@@ -195,12 +202,9 @@ BEGIN
                     AND s.starts_at <= n.starts_at AND s.ends_at > n.starts_at
                 LIMIT 1),
             coalesce(n.alarms_at_end, n.alarms)
-        FROM found n WHERE NOT n.is_told
-    ), ended AS (
-        UPDATE floods f SET ended_at = n.ends_at, alarms = n.alarms_at_end
-        FROM found n
-        WHERE n.is_told AND n.ends_at IS NOT NULL
-            AND f.site = n.site AND f.position = n.position AND f.started_at = n.starts_at
+        -- A position has one running flood: what ends comes first.
+        FROM found n CROSS JOIN (SELECT count(*) FROM ended) e
+        WHERE NOT n.is_told
     ), told AS (
         SELECT 'flood.started' AS event, n.site, n.position, n.starts_at AS at,
             flood_document(
@@ -494,10 +498,13 @@ BEGIN
         ORDER BY l.position DESC LIMIT 1
     ) r;
     FOR known IN
+        -- Each part has the index: the server's sessions combine none.
         WITH uncounted AS MATERIALIZED (
             SELECT a.site, a.happened_at, a.position FROM annunciation_ledger a
-            WHERE a.fact = 'annunciated'
-                AND (a.position > counted_everywhere OR a.position IS NULL)
+            WHERE a.fact = 'annunciated' AND a.position > counted_everywhere
+            UNION ALL
+            SELECT a.site, a.happened_at, a.position FROM annunciation_ledger a
+            WHERE a.fact = 'annunciated' AND a.position IS NULL
         ), last AS (
             SELECT s.id AS site, s.time_zone, r.recorded_since, r.recorded_until,
                 r.counted_position,

@@ -14,6 +14,9 @@ DECLARE
     began timestamptz := first;
     standing timestamptz;
 BEGIN
+    IF fact NOT IN ('incident', 'automatic', 'intervention') THEN
+        RAISE 'nobody enters a fact %', fact USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     WHILE began IS NOT NULL LOOP
         IF fact = 'intervention' THEN
             SELECT min(c.dispatched_in) INTO standing

@@ -171,12 +171,12 @@ public final class API: Responder {
     /// Fields whose value says who asks, why, or what for. Of two a proxy before us may read one and
     /// we the other.
     private static let singleFields = [
-        "authorization", "content-type", "if-match", "access-reason", "idempotency-key",
-        "last-event-id",
+        "Authorization", "Content-Type", "If-Match", "Access-Reason", "Idempotency-Key",
+        "Last-Event-ID",
     ]
 
     private static func refuseRepeated(_ fields: [HeaderField]) throws(Problem) {
-        for name in singleFields where fields.count(where: { $0.name == name }) > 1 {
+        for name in singleFields where fields.count(where: { $0.name == name.lowercased() }) > 1 {
             let detail = "must stand in a request at most once"
             throw Problem(
                 400, "field.repeated", "The header field \(name) \(detail).",

@@ -71,13 +71,9 @@ extension Call {
             let reason = percentDecoded(value), (1...500).contains(reason.unicodeScalars.count),
             isLine(reason), !isBlank(reason)
         else {
-            let detail = "must be 1 to 500 characters of one line, not blank, percent-encoded"
-            throw Problem(
-                422, "access.reason-invalid", "Access-Reason \(detail).",
-                faults: [
-                    Problem.Fault(
-                        .header("Access-Reason"), code: "access.reason-invalid", detail: detail)
-                ])
+            throw .header(
+                "Access-Reason", "access.reason-invalid",
+                "must be 1 to 500 characters of one line, not blank, percent-encoded")
         }
         return reason
     }

@@ -144,6 +144,9 @@ extension ObjectReader {
         checkWords(name, requiredString(name, length: length))
     }
 
+    /// Why something is done that a later reader will ask about.
+    mutating func requiredReason() -> String? { requiredWords("reason", length: 1...4_000) }
+
     mutating func nullableWords(_ name: String, length: ClosedRange<Int>) -> String? {
         checkWords(name, nullableString(name, length: length))
     }

@@ -88,7 +88,7 @@ extension API {
     func stale(_ resource: String, _ id: some CustomStringConvertible, _ revision: Int64)
         async throws(StoreError) -> Problem
     {
-        let last = try await database.lastChange(of: id.description)
+        let last = try await database.lastChange(of: id.description, resource: resource)
         var problem = Problem(
             412, "precondition.failed", "The \(resource) has changed; read it again.",
             faults: [

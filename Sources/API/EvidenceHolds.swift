@@ -47,7 +47,7 @@ extension API {
         add(.post, "/v1/evidence-holds/{id}/release", for: Self.holdReleasers) { api, call in
             try call.rejectParameters()
             let id = try call.id(HoldID.self, of: "hold")
-            let reason = try call.body { $0.requiredWords("reason", length: 1...4_000) }
+            let reason = try call.body { $0.requiredReason() }
             return try await api.answer(
                 api.database.releaseHold(
                     id, only: call.site, reason: reason, by: call.author(), at: call.receivedAt),

@@ -106,9 +106,6 @@ extension API {
 }
 
 extension ObjectReader {
-    /// Why something is done that a later reader will ask about.
-    mutating func requiredReason() -> String? { requiredWords("reason", length: 1...4_000) }
-
     /// Items of an array, of which none may stand in it twice.
     fileprivate mutating func optionalSet<Item: Hashable>(
         _ name: String, atMost count: Int, expected: String, _ read: (String) -> Item?

@@ -31,13 +31,9 @@ extension API {
         case .created(let document):
             return .created(Stored(document: document, revision: 1), path: path)
         case .another:
-            let detail = "was sent with another request; a new one needs a key of its own"
-            throw Problem(
-                422, "request.key-reused", "Idempotency-Key \(detail).",
-                faults: [
-                    Problem.Fault(
-                        .header("Idempotency-Key"), code: "request.key-reused", detail: detail)
-                ])
+            throw Problem.header(
+                "Idempotency-Key", "request.key-reused",
+                "was sent with another request; a new one needs a key of its own")
         }
     }
 }
@@ -49,13 +45,9 @@ extension Call {
         guard (16...200).contains(key.utf8.count),
             key.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
         else {
-            let detail = "must be 16 to 200 visible ASCII characters, as of a UUID"
-            throw Problem(
-                422, "request.key-invalid", "Idempotency-Key \(detail).",
-                faults: [
-                    Problem.Fault(
-                        .header("Idempotency-Key"), code: "request.key-invalid", detail: detail)
-                ])
+            throw .header(
+                "Idempotency-Key", "request.key-invalid",
+                "must be 16 to 200 visible ASCII characters, as of a UUID")
         }
         return RepeatableRequest(key: key, content: Array("\(path)\n".utf8) + request.body)
     }

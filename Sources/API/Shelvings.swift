@@ -75,7 +75,7 @@ private struct ShelvingRequest {
         let site = reader.required("site", expected: "a site's id") { SiteID($0) }
         camera = reader.optional("camera", expected: "a UUID") { CameraID($0) }
         pattern = reader.optionalCase("pattern", of: BehaviourPattern.self)
-        let reason = reader.requiredWords("reason", length: 1...4_000)
+        let reason = reader.requiredReason()
         let until = reader.requiredShelvingEnd("until", receivedAt: receivedAt)
         if reader.isValid, camera == nil, pattern == nil {
             reader.refuse("camera", code: "missing", "must be given, or pattern, or both")

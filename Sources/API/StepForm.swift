@@ -35,7 +35,7 @@ struct StepForm: Sendable {
             return text.map { ReadStep(.comment(text: $0)) }
         },
         StepForm(name: "shelve") { reader, receivedAt in
-            let reason = reader.requiredWords("reason", length: 1...4_000)
+            let reason = reader.requiredReason()
             let until = reader.requiredShelvingEnd("until", receivedAt: receivedAt)
             guard let reason, let until else { return nil }
             return ReadStep(.shelve(.make(at: receivedAt), until: until, reason: reason))

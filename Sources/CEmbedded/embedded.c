@@ -78,10 +78,10 @@ static const unsigned char migration_0024[] = {
 #embed "../../Migrations/0024_keep_partitions.sql"
 };
 static const unsigned char migration_0025[] = {
-#embed "../../Migrations/0025_tell_sites_of_erasures.sql"
+#embed "../../Migrations/0025_remember_requests.sql"
 };
 static const unsigned char migration_0026[] = {
-#embed "../../Migrations/0026_remember_requests.sql"
+#embed "../../Migrations/0026_tell_sites_of_erasures.sql"
 };
 static const unsigned char migration_0027[] = {
 #embed "../../Migrations/0027_rename_observer_position_periods.sql"
@@ -119,8 +119,8 @@ static const struct embedded_file files[] = {
     {"0022_order_ledger_cells.sql", migration_0022, sizeof migration_0022},
     {"0023_log_journal_readings.sql", migration_0023, sizeof migration_0023},
     {"0024_keep_partitions.sql", migration_0024, sizeof migration_0024},
-    {"0025_tell_sites_of_erasures.sql", migration_0025, sizeof migration_0025},
-    {"0026_remember_requests.sql", migration_0026, sizeof migration_0026},
+    {"0025_remember_requests.sql", migration_0025, sizeof migration_0025},
+    {"0026_tell_sites_of_erasures.sql", migration_0026, sizeof migration_0026},
     {"0027_rename_observer_position_periods.sql", migration_0027, sizeof migration_0027},
     {"0028_mend_alarm_load.sql", migration_0028, sizeof migration_0028},
     {"0029_stand_by_first_facts.sql", migration_0029, sizeof migration_0029},

@@ -61,6 +61,15 @@ public struct Problem: Error, Sendable {
         }
     }
 
+    /// A header field whose value cannot be taken.
+    ///
+    /// - Parameter detail: what is wrong or would be right, to stand behind the field's name.
+    public static func header(_ name: String, _ code: String, _ detail: String) -> Problem {
+        Problem(
+            422, code, "\(name) \(detail).",
+            faults: [Fault(.header(name), code: code, detail: detail)])
+    }
+
     /// The response that carries this problem.
     public func response(requestID: String) -> Response {
         var writer = JSONWriter()

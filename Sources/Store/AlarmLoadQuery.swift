@@ -72,10 +72,6 @@ struct AlarmLoadQuery: FigureSource {
         }.joined()
     }
 
-    private func texts(by groups: [Dimension]) -> String {
-        groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
-    }
-
     // MARK: What positions bore
 
     private func borne(
@@ -198,7 +194,7 @@ extension AlarmLoadQuery {
         query.filter("l.position <= \(query.bind(.int64(upTo)))")
         return Statement(
             """
-            SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
+            SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
             FROM (
                 SELECT s.part\(keys(of: Self.loads, .rows, by: groups)), l.position, l.change,
                     l.site
@@ -228,7 +224,7 @@ extension AlarmLoadQuery {
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
         return Statement(
             """
-            SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
+            SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
             FROM (
                 SELECT s.part\(keys(of: table, .rows, by: groups)), p.position, l.change, l.alarm
                 FROM \(from)

@@ -92,9 +92,9 @@ struct AlarmQuery: FigureSource {
         if withOthers {
             columns.append("operating_mode")
             if sum.ledger == .alarms { columns.append("late") }
-            isOfModes = self.isOfModes("c", in: &query)
+            isOfModes = question.isOfModes("c", in: &query)
         } else {
-            query.filter(self.isOfModes("l", in: &query))
+            query.filter(question.isOfModes("l", in: &query))
         }
         let keys = keys(of: sum.ledger, reading, by: groups)
         let places = (1...1 + groups.count + columns.count).map(String.init)
@@ -163,10 +163,6 @@ struct AlarmQuery: FigureSource {
         }.joined()
     }
 
-    private func texts(by groups: [Dimension]) -> String {
-        groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
-    }
-
     private func filter(_ ledger: AnalysisLedger, _ query: inout Query) {
         for (dimension, values) in question.filters
         where dimension != .operatingMode && dimension != .site {
@@ -175,11 +171,6 @@ struct AlarmQuery: FigureSource {
         }
     }
 
-    /// What holds for rows of the modes asked for in a table.
-    private func isOfModes(_ table: String, in query: inout Query) -> String {
-        guard let modes = question.operatingModes else { return "true" }
-        return "\(table).operating_mode = ANY (\(query.bind(.texts(modes))))"
-    }
 }
 
 // MARK: The journal behind it
@@ -194,7 +185,7 @@ extension AlarmQuery {
             var query = Query()
             let from =
                 "\(query.bind(spans)) JOIN \(ledger.table.rows) l ON \(ledger.table.isWithin)"
-            let isOfModes = isOfModes("l", in: &query)
+            let isOfModes = question.isOfModes("l", in: &query)
             let isLeftOut = sum.leftOut?.condition("l") ?? "false"
             switch (ledger, leftOut) {
             case (.detections, true), (.refusals, true): return nil
@@ -210,7 +201,7 @@ extension AlarmQuery {
             query.filter("p.position <= \(query.bind(.int64(upTo)))")
             return Statement(
                 """
-                SELECT DISTINCT c.part\(texts(by: groups)), c.position, j.event, j.subject
+                SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
                 FROM (
                     SELECT s.part\(keys(of: ledger, .rows, by: groups)), p.position, l.change,
                         l.\(ledger.subject) AS subject

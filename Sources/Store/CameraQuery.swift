@@ -118,7 +118,7 @@ struct CameraQuery: FigureSource {
         let names = groups.indices.map { ", c.k\($0)" }.joined()
         return Statement(
             """
-            SELECT c.part\(texts(groups)),
+            SELECT c.part\(groups.keyTexts),
                 string_agg(int8send(c.number) || int4send(1), '' ORDER BY c.number)
             FROM (
                 SELECT DISTINCT s.part\(keys), d.day::date - date '1970-01-01' AS number
@@ -145,10 +145,6 @@ struct CameraQuery: FigureSource {
         }.joined()
     }
 
-    private func texts(_ groups: [Dimension]) -> String {
-        groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
-    }
-
     private func filter(_ query: inout Query) {
         for (dimension, values) in question.filters where dimension != .site {
             query.filter("l.\(dimension.rawValue)::text = ANY (\(query.bind(.texts(values))))")
@@ -169,7 +165,7 @@ extension CameraQuery {
         return [
             Statement(
                 """
-                SELECT DISTINCT c.part\(texts(groups)), c.position, j.event, j.subject
+                SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
                 FROM (
                     SELECT s.part\(keys(groups, .rows)), l.position, l.change, l.site
                     FROM \(from)

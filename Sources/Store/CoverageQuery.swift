@@ -117,11 +117,10 @@ extension CoverageQuery {
         query.filter("l.position > \(query.bind(.int64(after)))")
         query.filter("l.position <= \(query.bind(.int64(upTo)))")
         let keys = groups.enumerated().map { ", \(key(of: $0.element, .rows)) AS k\($0.offset)" }
-        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
         return [
             Statement(
                 """
-                SELECT DISTINCT c.part\(texts.joined()), c.position, j.event, j.subject
+                SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
                 FROM (
                     SELECT s.part\(keys.joined()), l.position, l.change, l.site
                     FROM \(from)\(kinds)

@@ -27,11 +27,10 @@ struct FigureStatement {
         packed: String = "NULL::bytea", join: String = "", where condition: String = "true",
         isAggregate: Bool = false
     ) {
-        let texts = groups.enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }
         let names = groups.indices.map { ", c.k\($0)" }
         rows.append(
             """
-            SELECT p.part, '\(FigureKind.counted.rawValue)'\(texts.joined()), \(tally), \(value),
+            SELECT p.part, '\(FigureKind.counted.rawValue)'\(groups.keyTexts), \(tally), \(value),
                 \(count), \(packed)
             FROM c \(join) \(question.rowsOfParts) AND \(condition)
             \(isAggregate ? "GROUP BY p.part\(names.joined()), \(tally)" : "")

@@ -90,15 +90,19 @@ public struct JournalPage: Sendable {
 
 /// Who changed something last, and when.
 public struct LastChange: Sendable {
-    /// Whoever did it as a JSON object; nil where the server did by itself.
+    /// Whoever did it as a JSON object; nil where the server did by itself, or the command line.
     public let by: [UInt8]?
     public let at: Timestamp
 }
 
 extension Database {
-    /// The last change of something by its journal, or nil if there is none. What a node tells
-    /// of itself is no change of it.
-    public func lastChange(of subject: String) async throws(StoreError) -> LastChange? {
+    /// The last change of something by its journal, or nil if there is none. What a node tells of
+    /// itself is no change of it, nor what is counted or deleted at a site one of the site.
+    ///
+    /// - Parameter resource: as its events name it: `site` of `site.changed`.
+    public func lastChange(of subject: String, resource: String) async throws(StoreError)
+        -> LastChange?
+    {
         let results = try await read([
             Statement(
                 """
@@ -106,10 +110,10 @@ extension Database {
                         with_staff_names(json_build_object('token', j.actor))::text END,
                     p.recorded_at
                 FROM journal j JOIN positions p USING (change)
-                WHERE j.subject = $1
+                WHERE j.subject = $1 AND split_part(j.event, '.', 1) = $2
                     AND j.event NOT IN ('node.lost', 'node.returned', 'node.status-changed')
                 ORDER BY p.position DESC, j.ordinal DESC LIMIT 1
-                """, .text(subject))
+                """, .text(subject), .text(resource))
         ])
         guard results[0].rowCount == 1 else { return nil }
         do throws(PostgreSQLError) {

@@ -68,7 +68,9 @@ extension Database {
                 WHERE change = p.change
                     AND ordinal > CASE WHEN p.position = $1 THEN $2 ELSE -1 END
                     AND event NOT IN ('incident.imported', 'intervention.imported')
-                    AND ($3::text IS NULL OR site = $3)
+                    AND ($3::text IS NULL OR site = $3
+                        -- The name of somebody of all sites may be shown at each.
+                        OR site IS NULL AND event = 'erasure.completed')
                 ORDER BY ordinal LIMIT \(limit)
             ) j
             WHERE p.position >= $1

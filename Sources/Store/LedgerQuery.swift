@@ -109,10 +109,10 @@ struct LedgerQuery: FigureSource {
         if withOthers {
             columns = ", l.operating_mode, l.retracted"
             if source.hasCancelled { columns += ", l.cancelled" }
-            isOfModes = self.isOfModes("c", in: &query)
+            isOfModes = question.isOfModes("c", in: &query)
             isCounted = counted("c")
         } else {
-            query.filter(self.isOfModes("l", in: &query))
+            query.filter(question.isOfModes("l", in: &query))
             query.filter(counted("l"))
         }
         let keys = groups.enumerated().map { ", \(key(of: $0.element, rows)) AS k\($0.offset)" }
@@ -156,12 +156,6 @@ struct LedgerQuery: FigureSource {
             CASE WHEN l.outcomes = '{}' THEN ARRAY[NULL]::text[] ELSE l.outcomes END
         ) o (outcome)
         """
-    }
-
-    /// What holds for rows of the modes asked for in a table.
-    private func isOfModes(_ table: String, in query: inout Query) -> String {
-        guard let modes = question.operatingModes else { return "true" }
-        return "\(table).operating_mode = ANY (\(query.bind(.texts(modes))))"
     }
 
     /// What holds for what the metric counts in a table, in the modes asked for.
@@ -214,15 +208,12 @@ extension LedgerQuery {
         query.filter(source.condition)
         query.filter(source.rowCondition)
         filter(&query)
-        let isCounted = "\(isOfModes("l", in: &query)) AND \(counted("l"))"
+        let isCounted = "\(question.isOfModes("l", in: &query)) AND \(counted("l"))"
         query.filter(leftOut ? "NOT (\(isCounted))" : isCounted)
         query.filter("p.position > \(query.bind(.int64(after)))")
         query.filter("p.position <= \(query.bind(.int64(upTo)))")
         let inner = groups.enumerated().map { ", \(key(of: $0.element, .rows)) AS k\($0.offset)" }
             .joined()
-        let outer = groups.enumerated().map {
-            ", \($0.element.text(of: "c.k\($0.offset)"))"
-        }.joined()
         // A matter counts differently also when one of its interventions changes, and they by it.
         let (subject, related) =
             source.hasCancelled
@@ -234,7 +225,7 @@ extension LedgerQuery {
         return [
             Statement(
                 """
-                SELECT DISTINCT c.part\(outer), c.position, j.event, j.subject
+                SELECT DISTINCT c.part\(groups.keyTexts), c.position, j.event, j.subject
                 FROM (
                     SELECT s.part\(inner), p.position, l.change, l.\(subject) AS subject
                     FROM \(from)

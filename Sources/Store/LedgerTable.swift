@@ -107,3 +107,18 @@ extension Dimension {
         }
     }
 }
+
+extension [Dimension] {
+    /// SQL of the keys `k0` and so on of sums `c` as text, each behind a comma.
+    var keyTexts: String {
+        enumerated().map { ", \($0.element.text(of: "c.k\($0.offset)"))" }.joined()
+    }
+}
+
+extension StatisticsQuestion {
+    /// Returns what holds for the rows of a table that are of the modes asked for.
+    func isOfModes(_ table: String, in query: inout Query) -> String {
+        guard let operatingModes else { return "true" }
+        return "\(table).operating_mode = ANY (\(query.bind(.texts(operatingModes))))"
+    }
+}

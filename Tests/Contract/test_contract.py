@@ -1923,6 +1923,51 @@ def test_a_name_is_erased_everywhere(site: Site, administrator: httpx.Client) ->
     )
 
 
+@pytest.mark.parametrize("is_replayed", [True, False])
+def test_the_erased_name_of_somebody_of_all_sites_is_told_at_each(
+    site: Site, administrator: httpx.Client, server: Server, is_replayed: bool
+) -> None:
+    with server.client(server.create_token("administrator")) as everywhere:
+        token = call(everywhere, "GET", "/v1/tokens/self", 200)["id"]
+    observer = site.client("observer")
+    raise_alarm(site)
+    everything = {"Last-Event-ID": "0.0"}
+    with observer.stream("GET", "/v1/stream", headers=everything) as response:
+        last = next(e["id"] for e in events(response) if e["event"] == "alarm.raised")
+
+    order = {"kind": "staff", "id": token, "reason": "Versetzung"}
+    erased = call(administrator, "POST", "/v1/erasures", 200, json=order)
+
+    since = everything if is_replayed else {"Last-Event-ID": last}
+    with observer.stream("GET", "/v1/stream", headers=since) as response:
+        of_erasures = (e for e in events(response) if e["event"] == "erasure.completed")
+        documents = (json.loads(event["data"]) for event in of_erasures)
+        told = next(document for document in documents if document["id"] == token)
+    assert told == erased
+
+
+def test_a_site_that_has_changed_names_who_changed_it(
+    site: Site, administrator: httpx.Client, server: Server
+) -> None:
+    path = f"/v1/sites/{site.id}"
+    before = administrator.get(path).headers["etag"]
+    own = call(administrator, "GET", "/v1/tokens/self", 200)
+    call(administrator, "PATCH", path, 200, json={"name": "New"}, headers={"If-Match": before})
+    # What is given away at a site is no change of it.
+    judged = raise_alarm(site)["id"]
+    call(site.client("observer"), "POST", f"/v1/alarms/{judged}/confirm", 200, json={})
+    parameters = {"recipient": "Institute", "legal_basis": "Law", "site": site.id}
+    with server.client(server.create_token("administrator")) as another:
+        assert another.get("/v1/labels", params=parameters).text
+
+    stale = {"If-Match": before}
+    problem = refused(
+        administrator, "PATCH", path, 412, "precondition.failed", json={"name": "X"}, headers=stale
+    )
+
+    assert problem["changed_by"]["token"] == own["id"]
+
+
 def test_who_reads_a_single_alarm_is_logged_with_the_reason(
     site: Site, administrator: httpx.Client
 ) -> None:

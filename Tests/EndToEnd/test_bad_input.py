@@ -713,7 +713,7 @@ def test_a_field_of_which_one_would_be_dropped_is_refused(
 
     assert answer.status == 400
     assert answer.problem["code"] == "field.repeated"
-    assert [error["header"] for error in answer.problem["errors"]] == [name.lower()]
+    assert [error["header"] for error in answer.problem["errors"]] == [name]
 
 
 def test_an_upgrade_to_h2c_is_answered_in_http_1(plain: tuple[str, int]) -> None:

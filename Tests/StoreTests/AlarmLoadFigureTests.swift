@@ -594,6 +594,8 @@ import Testing
             try await ring(at: [6 * 86_400 - 5_400], after: begin, site, database)
 
             let read = try await database.session { connection, _ in
+                // As the server plans.
+                _ = try await connection.execute(Database.setUp)
                 let results = try await connection.execute([
                     Statement("BEGIN"),
                     Statement("SELECT record_load($1)", .time(end)),

@@ -76,7 +76,9 @@ struct LiveFilter {
     let types: Set<String>?
 
     func takes(_ event: LiveEvent) -> Bool {
-        if let site, event.site != site { return false }
+        // The name of somebody of all sites may be shown at each.
+        let isOfAll = event.site == nil && event.kind == "erasure"
+        if let site, event.site != site, !isOfAll { return false }
         guard let types else { return true }
         return types.contains(event.kind) || types.contains(event.name)
     }

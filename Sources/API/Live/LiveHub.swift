@@ -41,10 +41,10 @@ public final class LiveHub {
         let isFirst = floor == nil
         if isFirst { floor = head }
         for event in events {
+            // What is encoded may show what has just been erased; the journal shows it no more.
+            if event.kind == "erasure" { emptyRing() }
             ring.append(event)
             ringBytes += event.bytes.count
-            // What is encoded may show what has just been erased; the journal shows it no more.
-            if event.kind == "erasure" { emptyRing(before: event.id) }
         }
         while ring.count > limits.ringEventsMax || ringBytes > limits.ringBytesMax,
             let first = ring.popFirst()
@@ -87,11 +87,11 @@ public final class LiveHub {
         for stream in Array(streams.values) { stream.finish() }
     }
 
-    /// Lets all that is not past `id` be read from the journal.
-    private func emptyRing(before id: EventID) {
+    /// Lets all that it has be read from the journal.
+    private func emptyRing() {
+        floor = ring.last?.id ?? floor
         ring.removeAll()
         ringBytes = 0
-        floor = id
     }
 
     // MARK: Reading

@@ -45,10 +45,6 @@ extension API {
 
 extension Problem {
     fileprivate static func invalidEventID(_ detail: String) -> Problem {
-        Problem(
-            422, "stream.cursor-invalid", "Last-Event-ID \(detail).",
-            faults: [
-                Fault(.header("Last-Event-ID"), code: "stream.cursor-invalid", detail: detail)
-            ])
+        .header("Last-Event-ID", "stream.cursor-invalid", detail)
     }
 }

@@ -1,5 +1,5 @@
 /// What is counted or measured.
-public enum FigureSubject: Sendable, Hashable {
+enum FigureSubject: Sendable, Hashable {
     /// Alarms, matters, and dispatches.
     case cases
     /// Detections, which are counted a while after they were received.
@@ -10,7 +10,7 @@ public enum FigureSubject: Sendable, Hashable {
     case positions
 
     /// Whether few of them could tell about persons.
-    public var tellsOfPersons: Bool {
+    var tellsOfPersons: Bool {
         switch self {
         case .cases, .detections: true
         case .cameras, .positions: false

@@ -56,7 +56,7 @@ public enum FigureTally: String, Hashable, Sendable, CaseIterable {
     case floods
     case floodSeconds = "flood_seconds"
 
-    public var subject: FigureSubject {
+    var subject: FigureSubject {
         switch self {
         case .cases, .alarms, .confirmed, .dismissed, .unjudged, .withIncident, .dispatched,
             .arrived, .detected, .missed, .notAssessable, .noPattern, .notPermitted, .noCamera,

@@ -111,7 +111,7 @@ public enum Measure: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    public var subject: FigureSubject { kind.subject }
+    var subject: FigureSubject { kind.subject }
 
     /// Whether it is a whole number.
     public var isWhole: Bool { kind.isWhole }

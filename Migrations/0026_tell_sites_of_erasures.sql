@@ -1,6 +1,7 @@
 -- Journals an erasure at the site whose text or name it was, whoever did it. It stood at the eraser's,
 -- which is none for an administrator of all sites, so that neither the site's dashboards nor its
--- auditor were told of it.
+-- auditor were told of it. And it forgets the requests that are known again in which the erased texts
+-- came: a salted digest tells whoever guesses a text whether they are right.
 CREATE OR REPLACE FUNCTION erase(
     kind text, id uuid, site text, erasure uuid, remark uuid, reason text, actor uuid, role text,
     request_id text, erased_at timestamptz
@@ -54,6 +55,14 @@ BEGIN
         UPDATE tokens t SET name = NULL WHERE t.id = erase.id AND t.name IS NOT NULL;
         GET DIAGNOSTICS erased = ROW_COUNT;
     END CASE;
+
+    IF kind <> 'staff' THEN
+        DELETE FROM remembered_requests r WHERE r.change IN (
+            SELECT j.change FROM journal j
+            WHERE j.change IN (SELECT k.change FROM remembered_requests k)
+                AND (j.subject = erase.id::text OR j.remark = erase.id
+                    OR EXISTS (SELECT FROM remarks_in(j.document) m WHERE m.remark = erase.id)));
+    END IF;
 
     why := ROW(remark, owner, uuid_send(gen_random_uuid()), reason);
     change := nextval('changes');
